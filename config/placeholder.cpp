@@ -1,0 +1,1 @@
+namespace sluice::config { extern const int placeholder = 0; }

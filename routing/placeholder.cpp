@@ -1,0 +1,1 @@
+namespace sluice::routing { extern const int placeholder = 0; }
