@@ -10,16 +10,16 @@
 namespace sluice::protocol {
 
 enum class Errc : int {
-  truncated = 1,           ///< the payload ends before the field does
-  malformed,               ///< a field holds a value that the protocol does not allow
-  out_of_sequence,         ///< a packet's sequence number is not the next one
-  too_large,               ///< a packet or field exceeds its limit
-  unexpected_packet,       ///< a valid packet at a place where it cannot stand
-  unsupported_protocol,    ///< the peer speaks another version of the protocol
-  unsupported_auth_plugin, ///< the peer asks for an authentication method we do not have
-  authentication_failed,   ///< the peer's proof of the password is wrong
-  tls_required,            ///< one side insists on TLS and the other does not offer it
-  crypto_failed,           ///< OpenSSL refused; should not happen
+  truncated = 1,            ///< the payload ends before the field does
+  malformed,                ///< a field holds a value that the protocol does not allow
+  out_of_sequence,          ///< a packet's sequence number is not the next one
+  too_large,                ///< a packet or field exceeds its limit
+  unexpected_packet,        ///< a valid packet at a place where it cannot stand
+  unsupported_protocol,     ///< the peer speaks another version of the protocol
+  unsupported_auth_plugin,  ///< the peer asks for an authentication method we do not have
+  authentication_failed,    ///< the peer's proof of the password is wrong
+  tls_required,             ///< one side insists on TLS and the other does not offer it
+  crypto_failed,            ///< OpenSSL refused; should not happen
 };
 
 [[nodiscard]] const boost::system::error_category& protocol_category() noexcept;
