@@ -1,1 +1,0 @@
-namespace sluice::config { extern const int placeholder = 0; }
