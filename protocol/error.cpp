@@ -21,6 +21,7 @@ class Category final : public boost::system::error_category {
       case Errc::authentication_failed: return "authentication failed";
       case Errc::tls_required: return "TLS is required";
       case Errc::crypto_failed: return "cryptographic operation failed";
+      case Errc::refused: return "the backend refused the login";
     }
     return "unknown protocol error";
   }

@@ -20,6 +20,7 @@ enum class Errc : int {
   authentication_failed,    ///< the peer's proof of the password is wrong
   tls_required,             ///< one side insists on TLS and the other does not offer it
   crypto_failed,            ///< OpenSSL refused; should not happen
+  refused,                  ///< a backend answered the login with an ERR packet
 };
 
 [[nodiscard]] const boost::system::error_category& protocol_category() noexcept;
