@@ -1,0 +1,200 @@
+#include "proxy/packet_stream.hpp"
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/write.hpp>
+#include <cstring>
+
+namespace sluice::proxy {
+namespace {
+
+constexpr std::size_t initial_input = 16 * 1024;
+
+}  // namespace
+
+PacketStream::PacketStream(Socket socket) : socket_(std::move(socket)) {
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
+}
+
+PacketStream::~PacketStream() = default;
+
+void PacketStream::consume(std::size_t size) noexcept {
+  in_begin_ += size;
+  if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
+}
+
+void PacketStream::reserve(std::size_t size) {
+  if (capacity_ - in_begin_ >= size) return;
+  const std::size_t held = in_end_ - in_begin_;
+  if (capacity_ < size) {
+    const std::size_t grown = std::max({size, capacity_ * 2, initial_input});
+    auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(grown);
+    if (held > 0) std::memcpy(larger.get(), in_.get() + in_begin_, held);
+    in_ = std::move(larger);
+    capacity_ = grown;
+  } else if (held > 0) {
+    std::memmove(in_.get(), in_.get() + in_begin_, held);
+  }
+  in_begin_ = 0;
+  in_end_ = held;
+}
+
+void PacketStream::release_input() {
+  if (in_begin_ != in_end_) return;
+  in_.reset();
+  capacity_ = in_begin_ = in_end_ = 0;
+}
+
+Task<error_code> PacketStream::fill() {
+  if (in_end_ == capacity_) reserve(std::max(input().size() + 1, initial_input));
+  const auto space = asio::buffer(in_.get() + in_end_, capacity_ - in_end_);
+  error_code error;
+  std::size_t got = 0;
+  if (tls_) {
+    std::tie(error, got) = co_await tls_->async_read_some(space, use_result);
+  } else {
+    std::tie(error, got) = co_await socket_.async_read_some(space, use_result);
+  }
+  in_end_ += got;
+  co_return error;
+}
+
+Task<error_code> PacketStream::fill_to(std::size_t size) {
+  reserve(size);
+  while (input().size() < size) {
+    if (const error_code error = co_await fill()) co_return error;
+  }
+  co_return error_code{};
+}
+
+Task<error_code> PacketStream::read_packet(Packet& packet, std::size_t limit) {
+  if (const error_code error = co_await fill_to(protocol::packet_header_size)) co_return error;
+  const auto header = protocol::decode_header(input().data());
+  if (header.payload_size > limit) {
+    co_return protocol::make_error_code(protocol::Errc::too_large);
+  }
+  const std::size_t whole = protocol::packet_header_size + header.payload_size;
+  if (const error_code error = co_await fill_to(whole)) co_return error;
+  const auto payload = input().subspan(protocol::packet_header_size, header.payload_size);
+  packet.payload.assign(payload.begin(), payload.end());
+  packet.sequence = header.sequence;
+  consume(whole);
+  co_return error_code{};
+}
+
+std::size_t PacketStream::try_write(protocol::Bytes bytes, error_code& error) {
+  error.clear();
+  if (tls_ || bytes.empty()) return 0;
+  const std::size_t sent = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
+  if (error == asio::error::would_block || error == asio::error::try_again) error.clear();
+  return sent;
+}
+
+Task<error_code> PacketStream::write_all(protocol::Bytes bytes) {
+  const auto buffer = asio::buffer(bytes.data(), bytes.size());
+  error_code error;
+  std::size_t sent = 0;
+  if (tls_) {
+    std::tie(error, sent) = co_await asio::async_write(*tls_, buffer, use_result);
+  } else {
+    std::tie(error, sent) = co_await asio::async_write(socket_, buffer, use_result);
+  }
+  co_return error;
+}
+
+Task<error_code> PacketStream::start_tls(TlsContext& context, TlsRole role,
+                                         std::string name_to_verify) {
+  auto tls = std::make_unique<Tls>(socket_, context);
+  SSL_set_mode(tls->native_handle(), SSL_MODE_RELEASE_BUFFERS);
+  if (!name_to_verify.empty()) {
+    SSL_set_tlsext_host_name(tls->native_handle(), name_to_verify.c_str());
+    auto verification = asio::ssl::host_name_verification(name_to_verify);
+    tls->set_verify_callback(std::move(verification));
+  }
+  const auto side =
+      role == TlsRole::client ? asio::ssl::stream_base::client : asio::ssl::stream_base::server;
+  // The peer may have sent its first TLS record right behind the packet that
+  // asked for TLS: those bytes are in our buffer already.
+  const auto early = asio::buffer(in_.get() + in_begin_, in_end_ - in_begin_);
+  auto [error, used] = co_await tls->async_handshake(side, early, use_result);
+  consume(used);
+  if (!error) tls_ = std::move(tls);
+  co_return error;
+}
+
+void PacketStream::close() noexcept {
+  error_code ignored;
+  // shutdown() first: it reaches the peer even if a forked child holds the socket.
+  socket_.shutdown(Socket::shutdown_both, ignored);
+  socket_.close(ignored);
+}
+
+void tune(Socket& socket) {
+  error_code ignored;  // a Unix socket has neither option, and that is fine
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+}
+
+namespace {
+
+Task<error_code> connect_one(Socket& socket, asio::generic::stream_protocol::endpoint endpoint,
+                             Clock::time_point until) {
+  error_code error;
+  socket.close(error);
+  socket.open(endpoint.protocol(), error);
+  if (error) co_return error;
+  auto cut = [&socket] {
+    error_code ignored;
+    socket.close(ignored);
+  };
+  Deadline deadline(socket.get_executor(), until, cut);
+  auto [connected] = co_await socket.async_connect(endpoint, use_result);
+  co_return deadline.late() ? error_code{asio::error::timed_out} : connected;
+}
+
+}  // namespace
+
+Task<error_code> connect(Socket& socket, const config::Address& address,
+                         std::chrono::milliseconds deadline) {
+  const auto until = Clock::now() + deadline;
+  error_code error;
+  const auto finish = [&socket](error_code result) {
+    if (!result) {
+      tune(socket);
+      socket.non_blocking(true, result);
+    }
+    return result;
+  };
+  if (address.kind == config::Address::Kind::unix_socket) {
+    asio::generic::stream_protocol::endpoint endpoint =
+        asio::local::stream_protocol::endpoint(address.path);
+    error = co_await connect_one(socket, std::move(endpoint), until);
+    co_return finish(error);
+  }
+  const auto literal = asio::ip::make_address(address.host, error);
+  if (!error) {
+    asio::generic::stream_protocol::endpoint endpoint =
+        asio::ip::tcp::endpoint(literal, address.port);
+    error = co_await connect_one(socket, std::move(endpoint), until);
+    co_return finish(error);
+  }
+  using Resolver = asio::ip::basic_resolver<asio::ip::tcp, Executor>;
+  Resolver resolver(socket.get_executor());
+  auto [resolve_error, found] =
+      co_await resolver.async_resolve(address.host, std::to_string(address.port), use_result);
+  if (resolve_error) co_return resolve_error;
+  error = asio::error::host_not_found;
+  for (const auto& entry : found) {
+    asio::generic::stream_protocol::endpoint endpoint = entry.endpoint();
+    error = co_await connect_one(socket, std::move(endpoint), until);
+    if (!error) break;
+  }
+  co_return finish(error);
+}
+
+}  // namespace sluice::proxy
