@@ -2,6 +2,7 @@
 ///
 /// Texts: "10.0.0.1:3306", "db1.example:3306", "[::1]:3306", "unix:/run/x.sock".
 /// A host is a name or a literal IP, without brackets; names are not resolved here.
+/// Port 0 means any free one, where we listen.
 /// Errors: `Parsed` without a value says what is wrong and how to mend it.
 #pragma once
 
