@@ -70,14 +70,9 @@ class Backend:
         )  # fmt: skip
 
     def wait_ready(self, timeout=60):
-        def answers():
-            assert self.alive(), f"{self.name} ended, its log:\n{self.log_tail()}"
-            return self.sql("SELECT 1 AS one")
-
-        try:
-            wait_until(answers, f"{self.name} answers", timeout)
-        except AssertionError as error:
-            raise RuntimeError(f"{error}\n{self.log_tail()}") from error
+        wait_until(lambda: not self.alive() or self.sql("SELECT 1 AS one"), f"{self.name} answers", timeout)
+        if not self.alive():
+            raise RuntimeError(f"{self.name} ended at its start, its log:\n{self.log_tail()}")
 
     def start(self, *more_options):
         """Starts it with its port, data and options as before, and waits until it answers."""
@@ -141,7 +136,9 @@ class Backend:
     def counters(self, *names):
         """Counts since start-up by statement kind, as in counters("Com_select")["Com_select"].
 
-        The server counts the probes of a monitor, too: compare before and after.
+        Compare before and after. The probes of a monitor count as Com_select, and a
+        replica counts the rows it applies as Com_insert, Com_update, Com_delete: to
+        prove that no write was sent to a replica, see general_log().
         """
         rows = self.sql("SHOW GLOBAL STATUS")
         every = {row["Variable_name"]: row["Value"] for row in rows}
@@ -232,7 +229,11 @@ class Cluster:
             raise
 
     def _make(self, replicas, semi_sync, tls, options, report):
-        options = [*options, *(self._make_certificates() if tls else [])]
+        options = [
+            *options,
+            *(self._make_certificates() if tls else []),
+            *(self.engine.semi_sync_plugins() if semi_sync else []),
+        ]
         report(f"starting {self.engine.name} {self.engine.version()}: a primary and {replicas} replicas")
         for number in range(1, replicas + 2):
             backend = Backend(

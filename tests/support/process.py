@@ -105,6 +105,14 @@ def rss_bytes(pid):
     raise ProcessLookupError(pid)
 
 
+def runs(pid):
+    """Whether a process lives; a dead one that nobody has collected yet does not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 _ports_given = set()
 
 
