@@ -13,6 +13,8 @@
 ///  3. several: the present primary if still writable; else the one that the others
 ///     replicate from; else nobody. In each case an alarm. The extra writer gets
 ///     no writes.
+/// Before there has ever been a primary, all backends must have been seen or given
+/// up, lest the first probe to return decide which of two writers it is.
 /// A foreign backend cannot inherit: one that was seen beside a live primary, not
 /// replicating from it and sharing none of its past, is no candidate when that
 /// primary dies, unless members of the cluster replicate from it.
@@ -75,6 +77,7 @@ enum class Exclusion {
 /// Why the primary is who it is, or why there is none.
 enum class PrimaryReason {
   nothing_seen,        ///< none: no backend has answered yet
+  not_all_seen,        ///< none yet: just started, and a backend is neither seen nor given up
   sole_writable,       ///< the only writable backend
   still_writable,      ///< it was and is; extra writers may exist (see alarms)
   kept_while_suspect,  ///< it does not answer, but is not given up yet
@@ -208,6 +211,7 @@ struct PrimaryGtid {
 
 /// An immutable snapshot of the whole cluster.
 struct Topology {
+  TimePoint derived_at{};
   std::vector<BackendView> backends;
   std::optional<std::size_t> primary;
   PrimaryReason primary_reason = PrimaryReason::nothing_seen;

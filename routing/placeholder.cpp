@@ -1,1 +1,0 @@
-namespace sluice::routing { extern const int placeholder = 0; }
