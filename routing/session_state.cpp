@@ -1,0 +1,225 @@
+#include "routing/session_state.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace sluice::routing {
+namespace {
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+template <std::size_t N>
+[[nodiscard]] bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Facts that trackers report like variables, and settings that are Sluice's own
+// on every link. `autocommit` and the rest of the client's settings are not here.
+constexpr std::array<std::string_view, 12> ignored_names{"last_gtid",
+                                                         "in_transaction",
+                                                         "warning_count",
+                                                         "error_count",
+                                                         "last_insert_id",
+                                                         "identity",
+                                                         "session_track_gtids",
+                                                         "session_track_schema",
+                                                         "session_track_state_change",
+                                                         "session_track_system_variables",
+                                                         "session_track_transaction_info",
+                                                         "statement_id"};
+
+constexpr std::array<std::string_view, 12> one_shot_names{
+    "insert_id",        "rand_seed1",  "rand_seed2",        "pseudo_thread_id",
+    "gtid_next",        "gtid_seq_no", "gtid_domain_id",    "server_id",
+    "skip_replication", "sql_log_bin", "pseudo_slave_mode", "pseudo_replica_mode"};
+
+constexpr std::array<std::string_view, 2> guard_names{"transaction_read_only", "tx_read_only"};
+
+[[nodiscard]] bool looks_numeric(std::string_view value) {
+  if (value.empty()) return false;
+  std::size_t i = value[0] == '-' ? 1 : 0;
+  bool digits = false;
+  bool point = false;
+  for (; i < value.size(); ++i) {
+    if (value[i] >= '0' && value[i] <= '9') {
+      digits = true;
+    } else if (value[i] == '.' && !point) {
+      point = true;
+    } else {
+      return false;
+    }
+  }
+  return digits;
+}
+
+/// A literal that means the same under every sql_mode and character set: digits
+/// stay bare, plain text is quoted, the rest goes as hexadecimal.
+void append_literal(std::string& out, std::string_view value) {
+  if (looks_numeric(value)) {
+    out += value;
+    return;
+  }
+  const bool plain = std::all_of(value.begin(), value.end(), [](char c) {
+    return c >= 0x20 && c < 0x7f && c != '\'' && c != '\\';
+  });
+  if (plain) {
+    out += '\'';
+    out += value;
+    out += '\'';
+    return;
+  }
+  static constexpr char digits[] = "0123456789abcdef";
+  out += "_utf8mb4 X'";
+  for (const char c : value) {
+    out += digits[static_cast<unsigned char>(c) >> 4];
+    out += digits[static_cast<unsigned char>(c) & 15];
+  }
+  out += '\'';
+}
+
+void append_assignment(std::string& out, std::string_view name, const std::string* value) {
+  out += out.empty() ? "SET SESSION " : ", SESSION ";
+  out += name;
+  out += '=';
+  if (value == nullptr) {
+    out += "DEFAULT";
+  } else if (value->empty() && name == "character_set_results") {
+    out += "NULL";
+  } else {
+    append_literal(out, *value);
+  }
+}
+
+}  // namespace
+
+void StateVector::set(std::string_view variable, std::string_view value) {
+  std::string name(variable);
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  const auto at =
+      std::lower_bound(variables_.begin(), variables_.end(), name,
+                       [](const auto& pair, const std::string& key) { return pair.first < key; });
+  if (at != variables_.end() && at->first == name) {
+    at->second.assign(value);
+  } else {
+    variables_.emplace(at, std::move(name), value);
+  }
+}
+
+const std::string* StateVector::find(std::string_view variable) const noexcept {
+  for (const auto& [name, value] : variables_)
+    if (name == variable) return &value;
+  return nullptr;
+}
+
+void StateVector::erase(std::string_view variable) {
+  std::erase_if(variables_, [&](const auto& pair) { return pair.first == variable; });
+}
+
+VariableKind kind_of_variable(std::string_view name) noexcept {
+  if (contains(ignored_names, name)) return VariableKind::ignored;
+  if (contains(one_shot_names, name)) return VariableKind::one_shot;
+  return VariableKind::replayable;
+}
+
+bool guards_replica(std::string_view variable) noexcept { return contains(guard_names, variable); }
+
+std::string difference(const StateVector& image, const StateVector& wanted, LinkRole role) {
+  std::string statement;
+  const auto skip = [role](const std::string& name) {
+    return role == LinkRole::replica && guards_replica(name);
+  };
+  // What goes back to DEFAULT comes first: variables that set one another
+  // (character_set_connection and collation_connection) end as wanted.
+  for (const auto& [name, value] : image.variables())
+    if (wanted.find(name) == nullptr && !skip(name)) append_assignment(statement, name, nullptr);
+  for (const auto& [name, value] : wanted.variables()) {
+    const std::string* present = image.find(name);
+    if ((present == nullptr || *present != value) && !skip(name))
+      append_assignment(statement, name, &value);
+  }
+  return statement;
+}
+
+std::string_view to_string(Pin pin) noexcept {
+  switch (pin) {
+    case Pin::user_variable: return "user_variable";
+    case Pin::temporary_table: return "temporary_table";
+    case Pin::table_lock: return "table_lock";
+    case Pin::global_lock: return "global_lock";
+    case Pin::user_lock: return "user_lock";
+    case Pin::handler: return "handler";
+    case Pin::xa: return "xa";
+    case Pin::prepared_text: return "prepared_text";
+    case Pin::session_tracking: return "session_tracking";
+    case Pin::one_shot_variable: return "one_shot_variable";
+    case Pin::routine: return "routine";
+    case Pin::oversized: return "oversized";
+    case Pin::cursor: return "cursor";
+    case Pin::long_data: return "long_data";
+    case Pin::next_transaction: return "next_transaction";
+  }
+  return "?";
+}
+
+std::string to_string(Pins pins) {
+  std::string words;
+  for (std::size_t i = 0; i < pin_count; ++i) {
+    if (!pins.has(static_cast<Pin>(i))) continue;
+    if (!words.empty()) words += ',';
+    words += to_string(static_cast<Pin>(i));
+  }
+  return words;
+}
+
+Pins pins_of(const Statement& statement) noexcept {
+  static constexpr std::array<std::pair<Effect, Pin>, 11> table{{
+      {Effect::sets_user_variables, Pin::user_variable},
+      {Effect::creates_temporary_table, Pin::temporary_table},
+      {Effect::locks_tables, Pin::table_lock},
+      {Effect::global_lock, Pin::global_lock},
+      {Effect::takes_user_lock, Pin::user_lock},
+      {Effect::opens_handler, Pin::handler},
+      {Effect::xa, Pin::xa},
+      {Effect::prepares, Pin::prepared_text},
+      {Effect::session_tracking, Pin::session_tracking},
+      {Effect::sets_next_transaction, Pin::next_transaction},
+      {Effect::sets_role, Pin::routine},
+  }};
+  Pins pins;
+  for (const auto& [effect, pin] : table)
+    if (statement.effects.has(effect)) pins.add(pin);
+  // EXECUTE and EXECUTE IMMEDIATE may run anything; the trackers tell of most
+  // of it, but not of locks.
+  if (statement.effects.has(Effect::executes)) pins.add(Pin::prepared_text);
+  return pins;
+}
+
+Pins lifts_of(const Statement& statement) noexcept {
+  Pins pins;
+  if (statement.effects.has(Effect::unlocks_tables)) {
+    pins.add(Pin::table_lock);
+    pins.add(Pin::global_lock);
+  }
+  return pins;
+}
+
+bool may_write(const Statement& statement) noexcept {
+  if (statement.access == Access::read) return false;
+  switch (statement.cause) {
+    case Cause::plain_read:
+    case Cause::empty:
+    case Cause::locks_rows:
+    case Cause::asks_role:
+    case Cause::one_server:
+    case Cause::session_local:
+    case Cause::session_setting:
+    case Cause::user_lock:
+    case Cause::prepares:
+      return statement.effects.any({Effect::several, Effect::calls_routine, Effect::executes,
+                                    Effect::implicit_commit, Effect::ends_transaction,
+                                    Effect::sets_autocommit});
+    default: return true;
+  }
+}
+
+}  // namespace sluice::routing

@@ -1,0 +1,117 @@
+/// What a session has asked of its connection, and what a link carries: the same
+/// value on both sides, so that the difference between them can be sent.
+///
+/// `StateVector` holds the schema and the system variables that differ from a
+/// fresh login, in the text that the server's session tracker gave. A session
+/// has the vector it wants, a link the image of what it has; a statement runs on
+/// a link only when both are equal (P3). `Pins` are the causes for which a
+/// session must stay on its link, because they cannot be replayed.
+///
+/// Source: MySQL manual, "Server Tracking of Client Session State"; MariaDB
+/// knowledge base, "session_track_system_variables".
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "routing/statement.hpp"
+
+namespace sluice::routing {
+
+class StateVector {
+ public:
+  using Variables = std::vector<std::pair<std::string, std::string>>;  // sorted by name
+
+  std::string schema;  ///< empty: none selected
+
+  void set(std::string_view variable, std::string_view value);
+  [[nodiscard]] const std::string* find(std::string_view variable) const noexcept;
+  void erase(std::string_view variable);
+  [[nodiscard]] const Variables& variables() const noexcept { return variables_; }
+  void clear() {
+    schema.clear();
+    variables_.clear();
+  }
+
+  friend bool operator==(const StateVector&, const StateVector&) = default;
+
+ private:
+  Variables variables_;
+};
+
+/// How a system variable that a tracker reported is to be treated.
+enum class VariableKind : std::uint8_t {
+  replayable,  ///< SET on another link gives the same
+  ignored,     ///< ours, or a fact rather than a setting (last_gtid)
+  one_shot,    ///< meant for the next statement alone, or bound to this link: pins
+};
+[[nodiscard]] VariableKind kind_of_variable(std::string_view name) noexcept;
+
+/// On a replica's link these belong to Sluice: they keep writes out (P2).
+[[nodiscard]] bool guards_replica(std::string_view variable) noexcept;
+
+enum class LinkRole : std::uint8_t { primary, replica };
+
+/// The one statement that turns `image` into `wanted`, schema apart; empty if
+/// nothing differs. Variables that `wanted` lacks go back to DEFAULT.
+[[nodiscard]] std::string difference(const StateVector& image, const StateVector& wanted,
+                                     LinkRole role);
+
+/// Why a session may not leave its link.
+enum class Pin : std::uint8_t {
+  user_variable,
+  temporary_table,
+  table_lock,
+  global_lock,
+  user_lock,
+  handler,
+  xa,
+  prepared_text,     ///< PREPARE … FROM
+  session_tracking,  ///< the client has taken the trackers over
+  one_shot_variable,
+  routine,    ///< a routine changed the session in a way that nobody can read
+  oversized,  ///< a statement too long to understand
+  cursor,     ///< rows wait for FETCH
+  long_data,  ///< a parameter is being sent piece by piece
+  next_transaction,
+};
+inline constexpr std::size_t pin_count = static_cast<std::size_t>(Pin::next_transaction) + 1;
+[[nodiscard]] std::string_view to_string(Pin pin) noexcept;
+
+class Pins {
+ public:
+  void add(Pin pin) noexcept { bits_ |= bit(pin); }
+  void remove(Pin pin) noexcept { bits_ &= ~bit(pin); }
+  void clear() noexcept { bits_ = 0; }
+  [[nodiscard]] bool has(Pin pin) const noexcept { return (bits_ & bit(pin)) != 0; }
+  [[nodiscard]] bool any() const noexcept { return bits_ != 0; }
+  [[nodiscard]] std::uint32_t bits() const noexcept { return bits_; }
+  friend bool operator==(Pins, Pins) = default;
+
+ private:
+  static constexpr std::uint32_t bit(Pin pin) noexcept {
+    return 1U << static_cast<std::uint8_t>(pin);
+  }
+  std::uint32_t bits_ = 0;
+};
+
+/// The words of all pins, comma separated; empty if there are none.
+[[nodiscard]] std::string to_string(Pins pins);
+
+/// The pins that a statement leaves behind, judged by its text alone. Given
+/// before it is sent: a statement that fails half-way may have left them too.
+[[nodiscard]] Pins pins_of(const Statement& statement) noexcept;
+
+/// The pins that a statement lifts when it succeeds.
+[[nodiscard]] Pins lifts_of(const Statement& statement) noexcept;
+
+/// May the statement, sent to the primary, have committed something that replicas
+/// do not have yet? What only reads, locks, or shapes the session may not.
+[[nodiscard]] bool may_write(const Statement& statement) noexcept;
+
+}  // namespace sluice::routing
