@@ -4,8 +4,8 @@
 /// command continues in further packets that are passed on unread; then
 /// `text` is the part of the statement that the first packet holds.
 ///
-/// Errors: truncated, malformed. An unknown command byte is no error here:
-/// it has `known == false`, and the client is told 1047.
+/// Errors: truncated, malformed. An unknown command byte is no error here,
+/// nor is an empty payload: they have `known == false`.
 /// Lifetime: views point into the payload.
 /// Source: MySQL client/server protocol, "Command Phase"; MariaDB knowledge
 /// base, "COM_STMT_BULK_EXECUTE".
@@ -62,7 +62,7 @@ class QueryAttributes {
 /// One command. Fields beyond `command` are set for the commands named.
 struct ClientCommand {
   Command command = Command::sleep;
-  bool known = false;  ///< a command that a server of today answers
+  bool known = false;  ///< one that is served; anything else gets error 1047
 
   std::string_view text;         ///< query, stmt_prepare: SQL; init_db: schema; field_list: table
   QueryAttributes attributes;    ///< query, under query_attributes
@@ -117,10 +117,10 @@ struct ExecuteParameters {
 
 /// Appends a STMT_EXECUTE payload (no packet header) equal to `execute` but
 /// with `statement` as its id and with `types` bound: what a client may leave
-/// out once it has sent them, another link has yet to hear. `capabilities`
-/// are those under which `parameters` was parsed, and the link's.
+/// out once it has sent them, another link has yet to hear. `types` must have
+/// been parsed under the capabilities of both connections.
 void append_execute_with_types(Buffer& out, const ClientCommand& execute,
                                const ExecuteParameters& parameters, std::uint32_t statement,
-                               Bytes types, Capabilities capabilities);
+                               Bytes types);
 
 }  // namespace sluice::protocol

@@ -16,6 +16,9 @@
 /// next exchange. Value type, cheap to make and to reset; allocates nothing.
 ///
 /// Units: bytes on the wire, headers included.
+/// An ERR that is the first packet may have any sequence number: a server that
+/// gives up (timeout, KILL, a packet too large) counts from its own place.
+///
 /// Errors: out_of_sequence, malformed, too_large, unexpected_packet; once
 /// reported, reported again by every call until reset.
 /// Source: MySQL client/server protocol, "Command Phase"; MariaDB knowledge
@@ -81,7 +84,7 @@ class ResponseTracker {
 
   [[nodiscard]] bool done() const noexcept { return state_ == State::done; }
   [[nodiscard]] bool awaits_infile() const noexcept { return state_ == State::infile; }
-  /// Nothing of the reply has been covered yet (progress reports apart).
+  /// Nothing of the reply has been covered yet, not even a progress report.
   [[nodiscard]] bool untouched() const noexcept { return bytes_ == 0; }
 
   /// Status bits of the last OK or EOF seen, intermediate ones included.
@@ -103,19 +106,31 @@ class ResponseTracker {
     definitions,      ///< column definitions, `left_` of them
     definitions_end,  ///< the EOF behind them, where there is one
     rows,             ///< rows or, for field_list, definitions, up to their end
+    last_body,        ///< the packet now passing is the last
     infile,           ///< the client's file is on its way
     done,
     failed,
   };
-
   struct Walk;  ///< where one call of next() stands
 
-  [[nodiscard]] Result<Step> fail(Errc code) noexcept;
-  [[nodiscard]] Result<Step> at_packet(Bytes packet) noexcept;
-  [[nodiscard]] Result<Step> head(Bytes packet, PacketHeader header) noexcept;
-  [[nodiscard]] Result<Step> end_of_rows(Bytes packet, PacketHeader header) noexcept;
-  [[nodiscard]] Result<Step> hold_ok(Bytes packet, PacketHeader header) noexcept;
-  [[nodiscard]] Result<Step> hold_err(Bytes packet, PacketHeader header) noexcept;
+  void walk_rows(Walk& walk) noexcept;
+  void packet(Walk& walk) noexcept;
+  void head(Walk& walk, PacketHeader header) noexcept;
+  void column_count(Walk& walk, PacketHeader header) noexcept;
+  void prepare_ok(Walk& walk, PacketHeader header) noexcept;
+  void definitions_end(Walk& walk, PacketHeader header) noexcept;
+  void ok(Walk& walk, PacketHeader header) noexcept;
+  void eof(Walk& walk, PacketHeader header) noexcept;
+  void err(Walk& walk, PacketHeader header) noexcept;
+
+  void begin_body(PacketHeader header) noexcept;
+  void pass_body(Walk& walk) noexcept;
+  void hold(Walk& walk, PacketHeader header, Packet packet) noexcept;
+  void begin_definitions(std::uint32_t count, bool sent) noexcept;
+  void end_definitions() noexcept;
+  void end_result(std::uint16_t bits) noexcept;
+
+  [[nodiscard]] bool has(Capabilities bit) const noexcept { return (capabilities_ & bit) != 0; }
 
   State state_ = State::done;
   ReplyKind kind_ = ReplyKind::none;
@@ -123,8 +138,10 @@ class ResponseTracker {
   std::uint16_t status_ = 0;
   std::uint16_t columns_then_ = 0;  ///< prepare: columns to come behind the parameters
   std::uint32_t left_ = 0;          ///< definitions still to begin
-  std::uint32_t body_left_ = 0;     ///< bytes of the current packet still to come
+  std::uint32_t body_left_ = 0;     ///< bytes of the current packet still to pass
   bool continues_ = false;          ///< the next packet continues the payload
+  bool definitions_sent_ = true;    ///< prepare: PREPARE_OK says that definitions follow
+  bool more_after_out_params_ = false;
   bool in_error_ = false;
   bool cursor_open_ = false;
   Errc error_ = Errc::malformed;  ///< valid in State::failed
