@@ -196,6 +196,10 @@ Field read_only(const Key& key, const Settings& settings, std::size_t entry) {
 
 }  // namespace
 
+std::string Section::heading() const {
+  return fmt::format("{}{}{}", repeated() ? "[[" : "[", name, repeated() ? "]]" : "]");
+}
+
 std::span<const Section> sections() { return section_table; }
 std::span<const Key> keys() { return key_table; }
 

@@ -59,6 +59,8 @@ struct Section {
   std::size_t (*entries)(const Settings& settings);
   void (*append)(Settings& settings);  ///< null: stands once, [name]; else [[name]]
   [[nodiscard]] bool repeated() const { return append != nullptr; }
+  /// As its heading in the file: "[listen]", "[[backend]]".
+  [[nodiscard]] std::string heading() const;
 };
 
 [[nodiscard]] std::span<const Section> sections();

@@ -1,7 +1,6 @@
 #include "config/load.hpp"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <fstream>
@@ -13,6 +12,19 @@
 #include "config/load_secret.hpp"
 #include "config/nearest.hpp"
 #include "config/validate.hpp"
+
+// toml++ 3.3 asserts, rather than checks, that a key follows the "[" of a table's
+// head (parse_table_header): "[= 1]" would end a running process, or with NDEBUG be
+// undefined behaviour. Here its assertions throw.
+namespace sluice::config {
+struct TomlAssertion {};
+constexpr void require_of_toml(bool holds) {
+  if (!holds) throw TomlAssertion();
+}
+}  // namespace sluice::config
+#undef NDEBUG
+#define TOML_ASSERT(expr) ::sluice::config::require_of_toml(static_cast<bool>(expr))
+#include <toml++/toml.h>
 
 namespace sluice::config {
 namespace {
@@ -35,6 +47,26 @@ std::string describe(const toml::node& node) {
   return "a date or time";
 }
 
+// The first line with which the text makes toml++ fail an assertion. It reads from
+// front to back, so halving finds it.
+unsigned line_of_assertion(std::string_view text) {
+  std::vector<std::size_t> line_ends;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (text[i] == '\n' || i + 1 == text.size()) line_ends.push_back(i + 1);
+  const auto harmless = [&](std::size_t end) {
+    try {
+      (void)toml::parse(text.substr(0, end));
+    } catch (const toml::parse_error&) {
+      return true;
+    } catch (const TomlAssertion&) {
+      return false;
+    }
+    return true;
+  };
+  const auto first = std::partition_point(line_ends.begin(), line_ends.end(), harmless);
+  return static_cast<unsigned>(first - line_ends.begin()) + 1;
+}
+
 std::string suggest(const std::optional<std::string>& word) {
   return word ? fmt::format("did you mean \"{}\"?", *word) : std::string();
 }
@@ -50,6 +82,10 @@ class Reader {
       read_root(root);
     } catch (const toml::parse_error& error) {
       add(place_of(error.source()), {}, std::string(error.description()), "");
+      return std::move(loaded_);
+    } catch (const TomlAssertion&) {
+      add({line_of_assertion(text), 0}, {}, "the head of a section is not understood",
+          "write a name in brackets, such as [listen]");
       return std::move(loaded_);
     }
     for (Problem& problem : validate(loaded_.settings, places_))
@@ -103,7 +139,7 @@ class Reader {
       if (other.name == section) continue;
       for (const Spelling& spelling : spellings(other.name))
         if (spelling.name == name)
-          homes += fmt::format("{}[{}]", homes.empty() ? "" : " or ", other.name);
+          homes += fmt::format("{}{}", homes.empty() ? "" : " or ", other.heading());
     }
     return homes.empty() ? std::string() : fmt::format("it belongs in {}", homes);
   }

@@ -44,7 +44,10 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
   if (wanted.empty() || wanted.size() > 100) return best;
   for (const std::string& candidate : known) {
     const std::size_t distance = edit_distance(wanted, plain(candidate));
-    if (distance >= least) continue;
+    // Letters are left out more often than added: of two, the longer was meant.
+    const bool better =
+        distance < least || (best && distance == least && candidate.size() > best->size());
+    if (!better) continue;
     least = distance;
     best = candidate;
   }

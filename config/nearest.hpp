@@ -14,7 +14,8 @@ namespace sluice::config {
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// The nearest of `known`, if one is near enough to be worth a suggestion. Case,
-/// `-` and `_` count for nothing: "Max-Lag" is "max_lag". The first wins a tie.
+/// `-` and `_` count for nothing: "Max-Lag" is "max_lag". The longer wins
+/// a tie, then the first.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view word,
                                                  std::span<const std::string> known);
 

@@ -89,7 +89,10 @@ class Check {
   void require(const Key& key, At at, bool present) {
     // What stands in the file and came to nothing has been faulted by the reader.
     if (present || !key.rules.required || places_.has(at.section, at.entry, at.key)) return;
-    add(at, "is missing", fmt::format("add {} = … to [{}]", key.name, at.section));
+    const Section& section = *find_section(at.section);
+    add(at, "is missing",
+        fmt::format("add {} = … to {}{}", key.name, section.repeated() ? "this " : "",
+                    section.heading()));
   }
 
   void check_later(const Key& key, At at, const Field& field) {
