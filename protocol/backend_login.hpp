@@ -75,6 +75,9 @@ struct Refusal {
 class BackendLogin {
  public:
   explicit BackendLogin(BackendLoginParams params);
+  BackendLogin(const BackendLogin&) = delete;
+  BackendLogin& operator=(const BackendLogin&) = delete;
+  ~BackendLogin();
 
   [[nodiscard]] Want start();
   [[nodiscard]] Want on_packet(Bytes payload, std::uint8_t sequence);
@@ -111,6 +114,7 @@ class BackendLogin {
   Want send(Bytes payload, State next);
   Want fail(boost::system::error_code error, std::string detail = {});
   [[nodiscard]] Result<Secret> make_proof() const;
+  void clear_outgoing() noexcept;
 
   BackendLoginParams params_;
   State state_ = State::idle;
@@ -124,7 +128,6 @@ class BackendLogin {
   Nonce nonce_{};
   std::string plugin_;
   std::uint8_t login_collation_ = 45;
-  bool switched_ = false;
   bool key_requested_ = false;
   bool password_sent_ = false;
 };

@@ -79,6 +79,8 @@ struct ClientIdentity {
 class ClientLogin {
  public:
   ClientLogin(ClientLoginParams params, const Accounts& accounts);
+  ClientLogin(const ClientLogin&) = delete;
+  ClientLogin& operator=(const ClientLogin&) = delete;
 
   /// Begins a login: the greeting goes out.
   [[nodiscard]] Want start();

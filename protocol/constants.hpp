@@ -137,11 +137,13 @@ inline constexpr std::uint16_t net_read_error = 1158;
 inline constexpr std::uint16_t packets_out_of_order = 1156;
 inline constexpr std::uint16_t lock_deadlock = 1213;
 inline constexpr std::uint16_t unknown_stmt = 1243;
+inline constexpr std::uint16_t not_supported_auth_mode = 1251;
 inline constexpr std::uint16_t option_prevents = 1290;
 inline constexpr std::uint16_t query_interrupted = 1317;
 inline constexpr std::uint16_t malformed_packet = 1835;
 inline constexpr std::uint16_t cant_in_read_only_transaction = 1792;
 inline constexpr std::uint16_t read_only_mode = 1836;
+inline constexpr std::uint16_t secure_transport_required = 3159;
 }  // namespace server_error
 
 }  // namespace sluice::protocol

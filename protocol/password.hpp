@@ -8,7 +8,8 @@
 ///
 /// Shapes: a proof of the empty password is empty. Verifying compares in
 /// constant time. Nonces are 20 bytes, none of them 0 or '$'.
-/// Errors: Errc::crypto_failed if OpenSSL refuses; `verify_*` are false then.
+/// Errors: Errc::crypto_failed if OpenSSL refuses a key or a ciphertext;
+/// std::bad_alloc if it has no memory for a digest.
 /// Source: MySQL internals manual, "Authentication Methods"; MySQL worklog 9591;
 /// "Unix crypt using SHA-256/SHA-512" (Drepper) for the salted hash.
 #pragma once
