@@ -130,7 +130,8 @@ def record(port, name, capabilities):
         return reply
 
     for variable in ("session_track_transaction_info='CHARACTERISTICS'",
-                     "session_track_state_change=1", "session_track_system_variables='*'"):
+                     "session_track_state_change=1", "session_track_system_variables='*'",
+                     "session_track_gtids=OWN_GTID"):
         ask("set_" + variable.split("=")[0], "query", connection.query("SET " + variable))
     for case, text in QUERIES:
         ask(case, "query", connection.query(text))

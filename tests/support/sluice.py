@@ -26,7 +26,9 @@ ADMIN = ("admin", "adminpw")
 
 
 def binary():
-    return pathlib.Path(os.environ.get("SLUICE_BINARY") or ROOT / "build/release/proxy/sluice")
+    """What to test: SLUICE_BINARY's choice, else that of the build tree which runs the test, else the release."""
+    chosen = os.environ.get("SLUICE_BINARY") or os.environ.get("SLUICE_TREE_BINARY")
+    return pathlib.Path(chosen or ROOT / "build/release/proxy/sluice").absolute()
 
 
 def toml_value(value):
