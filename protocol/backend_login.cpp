@@ -9,7 +9,9 @@
 namespace sluice::protocol {
 namespace {
 
+// Requests and answers inside caching_sha2_password and sha256_password.
 constexpr std::uint8_t request_public_key = 0x02;
+constexpr std::uint8_t request_public_key_sha256 = 0x01;
 constexpr std::uint8_t fast_auth_success = 0x03;
 constexpr std::uint8_t perform_full_authentication = 0x04;
 
@@ -192,20 +194,22 @@ Want BackendLogin::take_switch(Bytes payload) {
   if (!request) return fail(request.error());
   if (key_requested_ || password_sent_) return fail(Errc::unexpected_packet);
   plugin_ = std::move(request->auth_plugin);
-  if (plugin_ == auth_plugin::native || plugin_ == auth_plugin::caching_sha2) {
+  if (plugin_ == auth_plugin::native || plugin_ == auth_plugin::caching_sha2 ||
+      plugin_ == auth_plugin::sha256) {
     if (request->data.size() < nonce_size) return fail(Errc::malformed, "a nonce is too short");
     std::copy_n(request->data.begin(), nonce_size, nonce_.begin());
   } else if (plugin_ != auth_plugin::clear) {
     return fail(Errc::unsupported_auth_plugin, plugin_);
   }
+  if (plugin_ == auth_plugin::sha256) return send_full_password();
   const Result<Secret> proof = make_proof();
   if (!proof) return fail(proof.error(), plugin_ + " needs TLS");
   return send(proof->bytes(), State::sending);
 }
 
 Want BackendLogin::take_more_data(Bytes data) {
-  if (plugin_ != auth_plugin::caching_sha2) return fail(Errc::unexpected_packet);
   if (key_requested_ && !password_sent_) return send_encrypted(as_text(data));
+  if (plugin_ != auth_plugin::caching_sha2) return fail(Errc::unexpected_packet);
   if (password_sent_ || data.size() != 1) return fail(Errc::unexpected_packet);
   if (data[0] == fast_auth_success) return Want::read;
   if (data[0] == perform_full_authentication) return send_full_password();
@@ -222,10 +226,12 @@ Want BackendLogin::send_full_password() {
   if (!params_.public_key.empty()) return send_encrypted(params_.public_key);
   if (params_.key_retrieval == KeyRetrieval::forbidden) {
     return fail(Errc::tls_required,
-                "caching_sha2_password needs TLS, or the permission to ask for a public key");
+                plugin_ + " needs TLS, or the permission to ask for a public key");
   }
   key_requested_ = true;
-  return send(Bytes(&request_public_key, 1), State::sending);
+  const std::uint8_t request =
+      plugin_ == auth_plugin::sha256 ? request_public_key_sha256 : request_public_key;
+  return send(Bytes(&request, 1), State::sending);
 }
 
 Want BackendLogin::send_encrypted(std::string_view public_key_pem) {

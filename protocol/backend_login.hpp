@@ -6,7 +6,8 @@
 ///   greeting → (SSLRequest → TLS) → response → [switch] → [full] → OK | ERR
 ///
 /// Speaks mysql_native_password, caching_sha2_password (fast, full over a
-/// secure channel, full by RSA) and mysql_clear_password over a secure channel.
+/// secure channel, full by RSA), sha256_password (which MySQL also names to users
+/// that do not exist) and mysql_clear_password over a secure channel.
 ///
 /// Errors: Errc::refused: the backend sent an ERR, see `refusal()`;
 /// unsupported_auth_plugin: `detail()` names it; tls_required: the backend

@@ -178,10 +178,12 @@ Want ClientLogin::take_proof(Bytes proof) {
     fast_path_proven_ = !native;
     return succeed();
   }
-  // A salted hash knows better than a cached one, or is all there is.
-  const bool inconclusive = !native && !verifier_.password &&
-                            (verifier_.sha2_crypt || (verifier_.native && !verifier_.sha2));
-  if (inconclusive) return ask_full();
+  // A salted hash knows better than a cached one, or is all there is. And some
+  // clients hash the NUL behind a switch request's nonce too: they live off
+  // servers that go on to full authentication (PyMySQL 1.0).
+  const bool salted = verifier_.sha2_crypt || (verifier_.native && !verifier_.sha2);
+  const bool can_ask = is_secure(identity_.channel) || params_.rsa_key != nullptr;
+  if (!native && can_ask && (switched_ || (salted && !verifier_.password))) return ask_full();
   // Made with another nonce, perhaps: servers always ask again here.
   if (changing_user_ && !switched_ && (identity_.capabilities & capability::plugin_auth) != 0)
     return switch_plugin(plugin_);

@@ -23,6 +23,7 @@ namespace sluice::protocol {
 namespace auth_plugin {
 inline constexpr std::string_view native = "mysql_native_password";
 inline constexpr std::string_view caching_sha2 = "caching_sha2_password";
+inline constexpr std::string_view sha256 = "sha256_password";
 inline constexpr std::string_view clear = "mysql_clear_password";
 inline constexpr std::string_view old = "mysql_old_password";
 }  // namespace auth_plugin
