@@ -191,7 +191,7 @@ struct BackendView {
 
   /// How old a plain read here may be, at most, at `lag_known_at`; nullopt: unknown.
   std::optional<milliseconds> lag;
-  milliseconds lag_at_least{0};  ///< for display: it is behind by this much for sure
+  milliseconds lag_at_least{0};  ///< for display: behind by about this much or more
   TimePoint lag_known_at{};
   bool lag_frozen = false;   ///< the primary is down: nothing newer is to be had, lag does not age
   bool catching_up = false;  ///< it was above the bound and is not readmitted yet (lag.hpp)
