@@ -202,8 +202,8 @@ struct BackendView {
   [[nodiscard]] const GtidSet* gtid() const noexcept;
 };
 
-/// The primary's GTIDs, and a moment at which it certainly had no more than these
-/// plus what was being committed: the start of the probe that read them.
+/// The primary's GTIDs. Whatever was committed before `read_at`, the start of the
+/// probe that read them, is among them; some that came during the probe may be too.
 struct PrimaryGtid {
   TimePoint read_at{};
   GtidSet gtid;
