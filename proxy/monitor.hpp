@@ -29,14 +29,13 @@ class Monitor {
  public:
   using OnChange =
       std::function<void(const routing::Topology& before, const routing::Topology& after)>;
-  using Say = std::function<void(std::string_view line)>;
 
   /// `control` is the control thread's io_context. `on_change` runs on the control
   /// thread after each publication that matters to the data plane (primary, epoch,
-  /// health, role, standing, admin state, fail-open), not after every sample.
-  /// `say` gets one line for each change that an operator wants to know of.
+  /// health, role, standing, admin state, fail-open), not after every sample. It may
+  /// call set_admin_state(), but not stop().
   Monitor(asio::io_context& control, std::shared_ptr<const config::Settings> settings,
-          Published<routing::Topology>& topology, OnChange on_change, Say say = {});
+          Published<routing::Topology>& topology, OnChange on_change);
   ~Monitor();
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
