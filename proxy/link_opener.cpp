@@ -1,0 +1,112 @@
+#include "proxy/link_opener.hpp"
+
+#include <array>
+#include <utility>
+
+#include "proxy/drive.hpp"
+#include "proxy/internal_query.hpp"
+
+namespace sluice::proxy {
+namespace {
+
+using protocol::Flavour;
+using routing::LinkRole;
+
+constexpr std::string_view track_mysql =
+    "SET SESSION session_track_system_variables='*', SESSION session_track_schema=ON, "
+    "SESSION session_track_state_change=ON, SESSION session_track_gtids=OWN_GTID";
+constexpr std::string_view track_mariadb =
+    "SET SESSION session_track_system_variables='*', SESSION session_track_schema=ON, "
+    "SESSION session_track_state_change=ON";
+constexpr std::string_view guard = "SET SESSION TRANSACTION READ ONLY";
+
+protocol::TlsWish tls_wish(config::BackendTls tls) {
+  switch (tls) {
+    case config::BackendTls::off: return protocol::TlsWish::off;
+    case config::BackendTls::prefer: return protocol::TlsWish::prefer;
+    case config::BackendTls::require:
+    case config::BackendTls::verify: return protocol::TlsWish::require;
+  }
+  return protocol::TlsWish::off;
+}
+
+protocol::BackendLoginParams login_params(const OpenRequest& request) {
+  protocol::BackendLoginParams params;
+  params.user = request.user;
+  params.password = protocol::Secret(request.password.reveal());
+  params.wanted = request.capabilities;
+  params.collation = request.collation;
+  params.tls = tls_wish(request.tls);
+  if (request.address.kind == config::Address::Kind::unix_socket) {
+    params.channel = protocol::Channel::unix_socket;
+    params.tls = protocol::TlsWish::off;
+  }
+  params.attributes = {{"_client_name", "sluice"}, {"program_name", "sluice"}};
+  return params;
+}
+
+/// Set-up statements in one write; the first error of any of them.
+Task<error_code> set_up(std::shared_ptr<Link> link, const OpenRequest& request) {
+  std::vector<std::string> statements;
+  const bool mariadb = link->facts().flavour == Flavour::mariadb;
+  statements.emplace_back(mariadb ? track_mariadb : track_mysql);
+  if (request.role == LinkRole::replica) statements.emplace_back(guard);
+  if (link->facts().needs_set_names) {
+    const std::string id = std::to_string(request.collation);
+    statements.push_back("SET SESSION character_set_client=" + id +
+                         ", SESSION character_set_results=" + id +
+                         ", SESSION collation_connection=" + id);
+  }
+  for (const std::string& statement : statements) {
+    InternalQuery query(link->executor());
+    const error_code error = co_await query.run(link, statement);
+    if (error) co_return error;
+    if (query.refusal()) co_return protocol::make_error_code(protocol::Errc::refused);
+  }
+  // What the trackers said of our own settings is the baseline, not a difference.
+  link->image.clear();
+  co_return error_code{};
+}
+
+}  // namespace
+
+Task<OpenOutcome> open_link(Executor executor, OpenRequest request, BackendCounters& counters) {
+  OpenOutcome outcome;
+  const auto until = Clock::now() + request.deadline;
+  Socket socket(executor);
+  error_code error = co_await connect(socket, request.address, request.deadline);
+  if (error) {
+    outcome.failure.error = error;
+    co_return outcome;
+  }
+  auto stream = std::make_unique<PacketStream>(std::move(socket));
+  protocol::BackendLogin login(login_params(request));
+  DriveOptions options{.until = until,
+                       .tls = request.tls_context.get(),
+                       .role = TlsRole::client,
+                       .verify_name = request.tls == config::BackendTls::verify
+                                          ? request.address.host
+                                          : std::string{}};
+  error = co_await drive(login, *stream, options, login.start());
+  if (error) {
+    outcome.failure = {error, login.refusal(), login.detail()};
+    co_return outcome;
+  }
+  auto link = std::make_shared<Link>(std::move(stream), login.facts(), request.backend,
+                                     request.role, counters);
+  Link::start(link);
+  auto cut = [weak = std::weak_ptr<Link>(link)] {
+    if (auto late = weak.lock()) late->close(asio::error::timed_out);
+  };
+  const Deadline deadline(executor, until, cut);
+  error = co_await set_up(link, request);
+  if (error) {
+    link->close(error);
+    outcome.failure = {error, {}, "setting up the session"};
+    co_return outcome;
+  }
+  outcome.link = std::move(link);
+  co_return outcome;
+}
+
+}  // namespace sluice::proxy
