@@ -1,6 +1,6 @@
 """Records what a real server answers, for tests/protocol/recorded_streams_test.cpp.
 
-    record_streams.py PORT > tests/data/streams/ENGINE-VERSION.tsv
+    record_streams.py SOCKET > tests/data/streams/ENGINE-VERSION.tsv
 
 The server must let `root` in without a password and have @@local_infile on.
 Every command is sent together with a PING, so that the bytes of its reply end
@@ -35,8 +35,10 @@ MYSQL = {
 
 
 class Connection:
-    def __init__(self, port, capabilities):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, path, capabilities):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
+        self.socket.connect(path)
         greeting = self.packet()[4:]
         self.mariadb = b"MariaDB" in greeting[:40]
         self.capabilities = capabilities if self.mariadb else capabilities | LONG_PASSWORD
@@ -45,7 +47,8 @@ class Connection:
         self.send(response + b"root\0\0mysql_native_password\0", 1)
         reply = self.packet()
         if reply[4] == 0xFE:
-            self.send(b"", 3)
+            # caching_sha2_password: a NUL alone says that the password is empty.
+            self.send(b"\0", 3)
             reply = self.packet()
         if reply[4] == 1:
             reply = self.packet()
@@ -78,7 +81,7 @@ class Connection:
         packets = []
         while True:
             packet = self.packet()
-            if file is None and packet[3] == 1 and packets and packet[4] == 0 and len(packet) < 16:
+            if file is None and packet[3] == 1 and packets and packet[4] == 0:
                 return b"".join(packets)
             packets.append(packet)
             if packet[4] == 0xFB and file is not None:
@@ -114,8 +117,8 @@ QUERIES = [
 ]
 
 
-def record(port, name, capabilities):
-    connection = Connection(port, capabilities)
+def record(path, name, capabilities):
+    connection = Connection(path, capabilities)
     for text in SETUP if name == "legacy" else ["USE stream_test"]:
         for part in text.split(";") if "PROCEDURE" not in text else [text]:
             connection.ask(connection.query(part.strip()))
@@ -189,11 +192,11 @@ def record(port, name, capabilities):
 
 
 def main():
-    port = int(sys.argv[1])
+    path = sys.argv[1]
     sets = dict(CAPABILITIES)
-    sets.update(MARIADB if Connection(port, LEGACY).mariadb else MYSQL)
+    sets.update(MARIADB if Connection(path, LEGACY).mariadb else MYSQL)
     for name, capabilities in sets.items():
-        record(port, name, capabilities)
+        record(path, name, capabilities)
 
 
 main()
