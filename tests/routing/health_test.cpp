@@ -99,6 +99,8 @@ TEST(Health, StartsSlowlyAfterComingBack) {
   EXPECT_DOUBLE_EQ(status.warmth(at(4500)), 0.5);
   EXPECT_DOUBLE_EQ(status.warmth(at(7000)), 1.0);
   EXPECT_DOUBLE_EQ(status.warmth(at(700'000)), 1.0);
+  for (int i = 0; i < 3; ++i) tracker.on(probe_failed, at(3000));
+  EXPECT_EQ(tracker.status().warming_since, std::nullopt);
 }
 
 TEST(Health, KeepsItsInvariantsUnderAnyEvents) {

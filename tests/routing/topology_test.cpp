@@ -13,9 +13,9 @@ namespace {
 
 constexpr TimePoint start{std::chrono::seconds(1000)};
 
-const std::string uuid[] = {"00000000-0000-0000-0000-000000000000",
-                            "00000000-0000-0000-0000-000000000001",
-                            "00000000-0000-0000-0000-000000000002"};
+const std::string uuid[] = {
+    "00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000001",
+    "00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000003"};
 
 std::string address(std::size_t i) { return "10.0.0." + std::to_string(i + 1) + ":3306"; }
 
@@ -388,6 +388,73 @@ TEST_P(Roles, SurviveAReorderedConfiguration) {
   EXPECT_EQ(cluster.derive().primary, std::nullopt) << "the primary was taken out";
 }
 
+TEST_P(Roles, KnowReplicasOfADeadPrimaryAtAColdStart) {
+  auto cluster = usual();
+  cluster.inputs[0].seen.reset();
+  cluster.health(0, Health::down);
+  EXPECT_EQ(cluster.derive().primary, std::nullopt);
+  for (const std::size_t i : {1, 2}) EXPECT_EQ(cluster.role(i), Role::replica);
+}
+
+TEST_P(Roles, ForgetTheOldGtidsWhenANewPrimarysCannotBeRead) {
+  auto cluster = usual();
+  cluster.derive();
+  cluster.seen(0).gtid.reset();
+  EXPECT_TRUE(cluster.derive().primary_gtid.has_value()) << "the old sample ages";
+  cluster.read_only(0);
+  cluster.derive();
+  cluster.writable(1);
+  cluster.seen(1).gtid.reset();
+  EXPECT_EQ(cluster.derive().primary, Index(1));
+  EXPECT_EQ(cluster.topology.primary_gtid.has_value(), false);
+}
+
+TEST_P(Roles, TakeNoneOfARingWhoseFollowersAreDivided) {
+  Cluster ring(GetParam(), 4);
+  ring.writable(0);
+  ring.writable(1);
+  ring.follow(0, 1);
+  ring.follow(1, 0);
+  ring.follow(2, 0);
+  ring.follow(3, 1);
+  EXPECT_EQ(ring.derive().primary_reason, PrimaryReason::ambiguous_writers);
+  ring.follow(3, 0);
+  EXPECT_EQ(ring.derive().primary, Index(0));
+}
+
+TEST_P(Roles, NeverCallAWritableBackendAReplicaByGtidsAlone) {
+  auto cluster = usual();
+  cluster.derive();
+  cluster.stop_following(1);
+  cluster.seen(1).replication_known = false;
+  cluster.writable(1);
+  cluster.derive();
+  EXPECT_EQ(cluster.standing(1), Exclusion::second_writer);
+}
+
+TEST(MysqlRoles, RefuseAForeignWriterAtAColdStartWithTheirPrimaryDead) {
+  auto cluster = Cluster::usual(Flavour::mysql);
+  cluster.inputs[0].seen.reset();
+  cluster.health(0, Health::down);
+  cluster.stop_following(2);
+  cluster.writable(2);
+  cluster.seen(2).gtid = cluster.past(2, 5000);
+  EXPECT_EQ(cluster.derive().primary, std::nullopt);
+  EXPECT_EQ(cluster.topology.primary_reason, PrimaryReason::foreign_writer);
+  cluster.seen(2).gtid = cluster.past(0, 110).merge(cluster.past(2, 10));
+  EXPECT_EQ(cluster.derive().primary, Index(2)) << "it was promoted, and shares their past";
+}
+
+TEST(MysqlRoles, GoByGtidsWhereASourceIsNotConfigured) {
+  auto cluster = Cluster::usual(Flavour::mysql);
+  cluster.follow_stranger(1);
+  cluster.derive();
+  EXPECT_EQ(cluster.standing(1), Exclusion::none) << "through a relay that we do not know";
+  cluster.writable(1);
+  cluster.derive();
+  EXPECT_EQ(cluster.standing(1), Exclusion::other_source);
+}
+
 // Whatever the probes say: at most one writer, only a writable one, and the others' exclusions
 // fit their roles.
 TEST_P(Roles, KeepTheirInvariantsUnderAnyObservations) {
@@ -470,6 +537,16 @@ TEST(ReplicationGraph, DoesNotBelieveAnAddressWhoseServerIsAnother) {
   cluster.seen(1).sources[0].io_running = false;
   const ReplicationGraph stale(cluster.inputs);
   EXPECT_TRUE(stale.leads_to(1, 0)) << "a stopped IO thread may tell an old UUID";
+}
+
+TEST(ReplicationGraph, NeverTakesABackendForItsOwnSource) {
+  auto cluster = Cluster::usual(Flavour::mysql);
+  cluster.seen(1).sources[0].host = "10.0.0.2";
+  cluster.seen(1).sources[0].uuid.clear();
+  cluster.seen(1).sources[0].server_id = 0;
+  const ReplicationGraph graph(cluster.inputs);
+  EXPECT_FALSE(graph.has_known_source(1));
+  EXPECT_TRUE(graph.has_unknown_source(1));
 }
 
 TEST(ReplicationGraph, EndsInARing) {
