@@ -22,8 +22,8 @@ struct ReadRequirement {
 };
 
 /// May this backend serve such a read as a replica at `now`? `Exclusion::none`
-/// means yes. The gravest reason is told, as in the order of the enumerators:
-/// operator, health, role and replication, suspicion, lag, GTIDs.
+/// means yes. The first reason is told, in this order: the operator, down, role
+/// and replication (`standing`), suspect, lag, GTIDs.
 [[nodiscard]] Exclusion verdict(const BackendView& backend, const ReadRequirement& requirement,
                                 TimePoint now) noexcept;
 
