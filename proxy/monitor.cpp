@@ -185,6 +185,8 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
 
   void round_overdue(std::size_t i, TimePoint began) {
     judge(i, HealthEvent::probe_overdue);
+    const auto waited = settings_->monitor.timeout / 2;
+    suspicion(i, "no answer for " + std::to_string(waited.count()) + " ms");
     await_round(i, watched_[i]->round, began + settings_->monitor.timeout + deadline_grace,
                 [began](Core& core, std::size_t which) { core.round_missed(which, began); });
     update();
@@ -215,8 +217,14 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
 
   void heard_traffic_error(std::size_t i) {
     judge(i, HealthEvent::traffic_error);
+    suspicion(i, "a link to it was refused or broke");
     watched_[i]->thread->probe_now();
     update();
+  }
+
+  // Why it is in doubt, unless a failed probe has said something better.
+  void suspicion(std::size_t i, std::string why) {
+    if (inputs_[i].last_error.empty()) inputs_[i].last_error = std::move(why);
   }
 
   void judge(std::size_t i, HealthEvent event) {
@@ -243,7 +251,7 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
     }
     if (changed)
       update();
-    else
+    else if (told_)
       write_log(read_news_.look(*current_, max_lag_, now));
     tick_later();
   }
@@ -257,11 +265,19 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
     lag_.measure(*next, settings_->routing.max_lag, now);
     current_ = std::move(next);
     topology_.publish(current_);
-    write_log(news(*before, *current_));
-    write_log(read_news_.look(*current_, max_lag_, now));
+    tell(now);
     // `current_` may have moved on when on_change_ returns.
     const auto after = current_;
     if (on_change_ && matters(*before, *after)) on_change_(*before, *after);
+  }
+
+  // While some are still unheard of, the others are judged on half the evidence:
+  // the first lines are written when the first round is over.
+  void tell(TimePoint now) {
+    if (!told_ && !first_round_done()) return;
+    write_log(news(told_ ? *told_ : Topology{}, *current_));
+    write_log(read_news_.look(*current_, max_lag_, now));
+    told_ = current_;
   }
 
   asio::io_context& control_;
@@ -274,6 +290,7 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
   std::vector<std::unique_ptr<Watched>> watched_;  // as many as inputs_
   std::vector<std::chrono::milliseconds> max_lag_;
   std::shared_ptr<const Topology> current_;
+  std::shared_ptr<const Topology> told_;  // what the log has been told last
   routing::LagState lag_;
   ReadNews read_news_;
   Timer tick_;
