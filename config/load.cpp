@@ -188,6 +188,7 @@ class Reader {
                                        [&](const Spelling& one) { return one.name == name; });
     if (spelling == known.end()) {
       std::vector<std::string> names;
+      names.reserve(known.size());
       for (const Spelling& one : known) names.push_back(one.name);
       std::string mend = mend_from_elsewhere(name, section.name);
       if (const auto near = nearest(name, names)) mend = suggest(near);

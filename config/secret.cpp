@@ -5,6 +5,7 @@
 namespace sluice::config {
 
 void wipe(std::string& text) noexcept {
+  text.resize(text.capacity());
   volatile char* byte = text.data();
   for (std::size_t i = 0; i < text.size(); ++i) byte[i] = '\0';
   text.clear();
@@ -23,9 +24,10 @@ Secret& Secret::operator=(const Secret& other) {
   return *this;
 }
 
-Secret& Secret::operator=(Secret&& other) {
+Secret& Secret::operator=(Secret&& other) noexcept {
   if (this == &other) return *this;
-  *this = static_cast<const Secret&>(other);
+  wipe();
+  text_ = std::move(other.text_);
   other.wipe();
   return *this;
 }

@@ -10,6 +10,7 @@
 #include <iosfwd>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sluice::config {
 
@@ -18,9 +19,9 @@ class Secret {
   Secret() = default;
   explicit Secret(std::string_view text) : text_(text) {}
   Secret(const Secret&) = default;
-  Secret(Secret&& other) : text_(other.text_) { other.wipe(); }
+  Secret(Secret&& other) noexcept : text_(std::move(other.text_)) { other.wipe(); }
   Secret& operator=(const Secret& other);
-  Secret& operator=(Secret&& other);
+  Secret& operator=(Secret&& other) noexcept;
   ~Secret() { wipe(); }
 
   [[nodiscard]] std::string_view reveal() const noexcept { return text_; }
@@ -37,6 +38,7 @@ class Secret {
 };
 
 /// Overwrites `text` in a way that the optimiser may not drop, then empties it.
+/// The spare capacity too: a move leaves bytes of a short text there.
 void wipe(std::string& text) noexcept;
 
 }  // namespace sluice::config

@@ -28,8 +28,6 @@ struct Shown {
   std::string section;
   std::string key;
   bool commented_out = false;
-
-  friend auto operator<=>(const Shown&, const Shown&) = default;
 };
 
 // Each `key = value` and `#key = value` of the example; prose has "# " in front.
