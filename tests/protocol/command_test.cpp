@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/packet.hpp"
-#include "replay.hpp"
+#include "tests/protocol/replay.hpp"
 
 namespace sluice::protocol {
 namespace {

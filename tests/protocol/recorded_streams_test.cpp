@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "replay.hpp"
+#include "tests/protocol/replay.hpp"
 
 namespace sluice::protocol {
 namespace {

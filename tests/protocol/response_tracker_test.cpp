@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "replay.hpp"
+#include "tests/protocol/replay.hpp"
 
 namespace sluice::protocol {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "replay.hpp"
+#include "tests/protocol/replay.hpp"
 
 namespace sluice::protocol {
 namespace {
