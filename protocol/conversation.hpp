@@ -20,6 +20,8 @@
 /// handed to it; it must never be taken as a packet.
 /// Errors: a peer's mistake ends in `failed`, never in an exception. Calls that
 /// do not answer the last `Want` are the driver's mistake and assert.
+/// Secrets: over a secure channel a payload or `outgoing()` may hold a password in
+/// clear: machines wipe theirs, drivers should wipe or reuse their buffers.
 /// Lifetime: `outgoing()` is valid until the next call on the machine.
 /// Thread: one at a time. No clocks, no logging, no randomness of their own.
 #pragma once
