@@ -124,7 +124,7 @@ constexpr auto key_table = std::to_array<Key>({
     {"session", "verify_every", one<&S::session, &Session::verify_every>, {.later = "*"}},
 
     {"log", "level", one<&S::log, &Log::level>},
-    {"log", "format", one<&S::log, &Log::format>, {.later = "json"}},
+    {"log", "format", one<&S::log, &Log::format>},
     {"log", "slow", one<&S::log, &Log::slow>, {.range = between(0ms, 24h), .later = "*"}},
 
     {"shutdown", "grace", one<&S::shutdown, &Shutdown::grace>, {.range = between(0ms, 24h)}},
