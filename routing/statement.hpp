@@ -13,6 +13,7 @@
 /// "SQL Statements", "Built-in Functions", "Comment Syntax".
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string_view>
@@ -28,7 +29,7 @@ enum class Access : std::uint8_t {
 /// while scanning counts, but a plain_read never hides another.
 enum class Cause : std::uint8_t {
   plain_read,
-  empty,               // nothing but white space and comments; the backend says 1065
+  empty,               // nothing but white space and comments; the backend answers it
   unknown,             // not understood, or not finished
   oversized,           // longer than is worth scanning
   several_statements,  // parts that are not all reads, or not allowed to be several
@@ -132,6 +133,7 @@ struct Dialect {
   std::uint32_t version = 101100;     // 10.11.19 is 101119, 9.7.4 is 90704
   bool ansi_quotes = false;           // "x" is a name
   bool no_backslash_escapes = false;  // \ is a byte like any other
+  bool ignore_space = false;          // COUNT (*) is a call of the built-in function
   bool multi_statements = false;
   /// The client's charset is sjis, cp932, gbk, gb18030 or big5, where the
   /// second byte of a character may look like a backslash or a backtick.
@@ -158,12 +160,21 @@ struct Statement {
   std::string_view name;
 };
 
-/// Statements longer than this are Cause::oversized writes; what they do to the
-/// session is then unknown too, except that a bulk INSERT, REPLACE, UPDATE or
-/// DELETE is known by its first word.
-inline constexpr std::size_t classify_limit = 64U << 20;
+/// Longer statements are not scanned to their end, see classify_beginning().
+inline constexpr std::size_t classify_limit = 16U << 20;
 
 [[nodiscard]] Statement classify(std::string_view sql, const Dialect& dialect) noexcept;
+
+/// The same for a statement of which only the beginning is at hand: never a
+/// read, Cause::oversized. Effects are those of what can be seen, and `several`
+/// unless it is known that nothing that matters can follow: INSERT, REPLACE,
+/// UPDATE, DELETE and LOAD DATA from a client that sends one statement at a time.
+[[nodiscard]] Statement classify_beginning(std::string_view sql, const Dialect& dialect) noexcept;
+
+/// True for the schemas whose tables speak of one server: mysql, sys and
+/// performance_schema. Where one is a session's default schema, its reads
+/// belong to the primary although their text does not say so.
+[[nodiscard]] bool is_system_schema(std::string_view schema) noexcept;
 
 /// The words of tests/data/statements.tsv, the log and the admin port.
 [[nodiscard]] std::string_view to_string(Access access) noexcept;

@@ -1,0 +1,56 @@
+/// The spellings of the keywords, in the order of the enumerators.
+#include "routing/keywords.hpp"
+
+#include "routing/word_table.hpp"
+
+namespace sluice::routing {
+namespace {
+
+constexpr std::string_view spellings =
+    "ALL AND AS BETWEEN BIGINT BINARY BY CASE CHARACTER DEC DECIMAL DISTINCT DISTINCTROW DIV "
+    "DOUBLE ELSE ESCAPE EXCEPT EXISTS FLOAT FROM GROUP HAVING HIGH_PRIORITY IN INDEX INT "
+    "INTEGER INTERSECT JOIN KEY LIKE LIMIT MATCH MEDIUMINT NOT NUMERIC ON OR ORDER OVER "
+    "PARTITION REAL REGEXP RLIKE SELECT SMALLINT SQL_BIG_RESULT SQL_CALC_FOUND_ROWS "
+    "SQL_SMALL_RESULT STRAIGHT_JOIN THEN TINYINT TO UNION USING VARBINARY VARCHAR WHEN WHERE "
+    "WITH XOR ANY LATERAL SOME ALTER ANALYZE ATOMIC BACKUP BEGIN BINLOG CACHE CALL CHAIN "
+    "CHANGE CHARSET CHECK CHECKSUM CLONE CLOSE COLLATION COLLATE COLUMNS COMMENT COMMIT "
+    "COMMITTED CONNECTION CONSISTENT CONTRIBUTORS AUTHORS COUNT CREATE DATA DATABASE "
+    "DATABASES DEALLOCATE DEFAULT DELETE DESC DESCRIBE DIAGNOSTICS DO DROP DUMPFILE END "
+    "ENGINE ENGINES ERRORS EVENT EVENTS EXECUTE EXPLAIN EXTENDED FIELDS FLUSH FOR FORMAT "
+    "FULL FUNCTION GET GLOBAL GRANT GRANTS HANDLER HARD HELP ID IF IMMEDIATE IMPORT INDEXES "
+    "INFILE INSERT INSTALL INSTANCE INTO KEYS KILL LOAD LOCAL LOCK LOGFILE LOOP LOW_PRIORITY "
+    "MASTER MEMBER NAMES NEXT NO OF ONLY OPEN OPTIMIZE OUTFILE PACKAGE PARTITIONS PASSWORD "
+    "PERSIST PERSIST_ONLY PLUGINS PREPARE PREVIOUS PRIVILEGES PROCEDURE PROCESSLIST PROFILE "
+    "PROFILES PURGE QUERY READ RECURSIVE RELEASE RENAME REPAIR REPEAT REPLACE REPLICA RESET "
+    "RESIGNAL RESOURCE RESTART RETURN RETURNING REVOKE ROLE ROLLBACK ROW ROWS SAVEPOINT "
+    "SCHEMA SCHEMAS SERVER SESSION SET SHARE SHOW SHUTDOWN SIGNAL SLAVE SNAPSHOT SOFT STAGE "
+    "START STATEMENT STATUS STOP STORAGE TABLE TABLES TEMPORARY TRANSACTION TRIGGER TRIGGERS "
+    "TRUNCATE UNINSTALL UNLOCK UPDATE USE USER VALUE VALUES VARIABLES VIEW WARNINGS WHILE "
+    "WORK WRITE XA";
+
+constexpr std::size_t longest = 19;  // SQL_CALC_FOUND_ROWS
+
+consteval auto make_table() {
+  WordTable<Word, 1024> table;
+  int next = 1;
+  for_each_word(spellings, [&](std::string_view word) {
+    if (word.size() > longest) throw "longest is too short";
+    table.add(word, static_cast<Word>(next++));
+  });
+  if (next != static_cast<int>(Word::xa) + 1) throw "spellings and enumerators differ in number";
+  return table;
+}
+
+constexpr auto keywords = make_table();
+static_assert(*keywords.find("xor") == Word::xor_);
+static_assert(*keywords.find("temporary") == Word::temporary);
+
+}  // namespace
+
+Word find_keyword(std::string_view text) noexcept {
+  if (text.size() > longest) return Word::none;
+  const Word* word = keywords.find(text);
+  return word != nullptr ? *word : Word::none;
+}
+
+}  // namespace sluice::routing
