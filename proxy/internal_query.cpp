@@ -19,6 +19,7 @@ Task<error_code> InternalQuery::run(std::shared_ptr<Link> link, std::string stat
   rows_.clear();
   refusal_.reset();
   refusal_payload_.clear();
+  prepared_.reset();
   error_ = {};
   ended_ = false;
   done_.clear();
@@ -27,7 +28,8 @@ Task<error_code> InternalQuery::run(std::shared_ptr<Link> link, std::string stat
   link_->send(packets, protocol::reply_kind_of(command), this, 0);
   link_->flush();
   while (!ended_) co_await done_.wait();
-  if (!error_ && !refusal_) decode_rows(link_->facts().capabilities);
+  if (!error_ && !refusal_ && command == protocol::Command::query)
+    decode_rows(link_->facts().capabilities);
   link_.reset();
   co_return error_;
 }
@@ -39,8 +41,12 @@ void InternalQuery::on_bytes(ExchangeTag, protocol::Bytes bytes) {
 
 void InternalQuery::on_packet(ExchangeTag, protocol::ResponseTracker::Packet kind,
                               protocol::Bytes packet, const protocol::OkPacket*, bool) {
-  if (kind != protocol::ResponseTracker::Packet::err) return;
   const protocol::Bytes payload = packet.subspan(protocol::packet_header_size);
+  if (kind == protocol::ResponseTracker::Packet::prepare_ok) {
+    const auto prepared = protocol::decode_prepare_ok(payload, link_->facts().capabilities);
+    if (prepared) prepared_ = *prepared;
+  }
+  if (kind != protocol::ResponseTracker::Packet::err) return;
   refusal_payload_.assign(payload.begin(), payload.end());
   if (const auto err = protocol::decode_err(payload)) {
     refusal_ = protocol::Refusal{err->code, std::string(err->sql_state), std::string(err->message)};

@@ -33,6 +33,10 @@ class InternalQuery final : public ReplySink {
   [[nodiscard]] const protocol::Buffer& refusal_payload() const noexcept {
     return refusal_payload_;
   }
+  /// Set when the command was STMT_PREPARE and succeeded.
+  [[nodiscard]] const std::optional<protocol::PrepareOk>& prepared() const noexcept {
+    return prepared_;
+  }
   [[nodiscard]] const std::vector<Row>& rows() const noexcept { return rows_; }
 
  private:
@@ -49,6 +53,7 @@ class InternalQuery final : public ReplySink {
   error_code error_;
   std::optional<protocol::Refusal> refusal_;
   protocol::Buffer refusal_payload_;
+  std::optional<protocol::PrepareOk> prepared_;
   std::vector<Row> rows_;
   bool ended_ = true;
 };

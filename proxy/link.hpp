@@ -86,6 +86,10 @@ class Link {
   /// A KILL is on its way to this link's thread: it must not serve another.
   unsigned kills_pending = 0;
   Clock::time_point idle_since{};
+  /// Id of the session that used it last: LAST_INSERT_ID() and the warnings are its.
+  std::uint32_t user = 0;
+  /// The present user's command, not only the state ahead of it, has been queued.
+  bool sent_main = false;
   /// The right to exist under the backend's budget; given back with the link.
   std::shared_ptr<void> budget_token;
 

@@ -38,6 +38,11 @@ struct LinkKind {
   bool schema_selected = false;
 
   friend auto operator<=>(const LinkKind&, const LinkKind&) = default;
+  /// `schema_selected` changes over a link's life, the rest does not.
+  [[nodiscard]] bool same_but_schema(LinkKind other) const {
+    other.schema_selected = schema_selected;
+    return *this == other;
+  }
 };
 
 class LinkPool;
@@ -67,6 +72,7 @@ class Place {
   [[nodiscard]] Link& operator*() const noexcept { return *link_; }
   [[nodiscard]] Link* operator->() const noexcept { return link_.get(); }
   [[nodiscard]] const std::shared_ptr<Link>& link() const noexcept { return link_; }
+  [[nodiscard]] const LinkKind& kind() const noexcept { return kind_; }
   void release() noexcept;
 
  private:

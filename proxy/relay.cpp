@@ -26,7 +26,7 @@ constexpr std::array<std::string_view, 5> default_tracked{"autocommit", "charact
 Relay::Relay(PacketStream& client, std::size_t buffer_limit)
     : client_(client), limit_(buffer_limit), event_(client.executor()) {}
 
-void Relay::begin(protocol::Capabilities capabilities, routing::Flavour flavour, unsigned syncs) {
+void Relay::begin(protocol::Capabilities capabilities, routing::Flavour flavour) {
   capabilities_ = capabilities;
   flavour_ = flavour;
   summary_ = {};
@@ -34,7 +34,7 @@ void Relay::begin(protocol::Capabilities capabilities, routing::Flavour flavour,
   final_.clear();
   sync_error_.clear();
   prepared_.reset();
-  syncs_left_ = syncs;
+  syncs_left_ = 0;
   ended_ = lost_ = flushed_ = infile_ = false;
   event_.clear();
 }

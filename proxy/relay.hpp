@@ -55,7 +55,9 @@ class Relay final : public ReplySink {
 
   /// Forgets the last reply. `capabilities` are the client's, `flavour` the
   /// backend's (its GTIDs are read in it).
-  void begin(protocol::Capabilities capabilities, routing::Flavour flavour, unsigned syncs);
+  void begin(protocol::Capabilities capabilities, routing::Flavour flavour);
+  /// How many state exchanges have been queued ahead of the main one.
+  void expect_syncs(unsigned count) noexcept { syncs_left_ = count; }
   /// Waits for the reply, passing on what does not fit the buffer.
   Task<RelayEnd> wait(std::shared_ptr<Link> link);
   /// Waits for the state exchanges alone (ahead of a write).

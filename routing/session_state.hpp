@@ -87,6 +87,8 @@ class Pins {
  public:
   void add(Pin pin) noexcept { bits_ |= bit(pin); }
   void remove(Pin pin) noexcept { bits_ &= ~bit(pin); }
+  void merge(Pins other) noexcept { bits_ |= other.bits_; }
+  void subtract(Pins other) noexcept { bits_ &= ~other.bits_; }
   void clear() noexcept { bits_ = 0; }
   [[nodiscard]] bool has(Pin pin) const noexcept { return (bits_ & bit(pin)) != 0; }
   [[nodiscard]] bool any() const noexcept { return bits_ != 0; }

@@ -1,0 +1,188 @@
+/// StatementRunner's way back: what a reply says about the session.
+#include <array>
+
+#include "protocol/command.hpp"
+#include "proxy/internal_query.hpp"
+#include "proxy/statement_runner.hpp"
+
+namespace sluice::proxy {
+namespace {
+
+using protocol::packet_header_size;
+using routing::Effect;
+using routing::Pin;
+
+/// A session's own writes from more sources or with more gaps than this are
+/// remembered as a moment instead.
+constexpr std::size_t many_intervals = 64;
+
+constexpr std::uint16_t session_status =
+    protocol::status::in_transaction | protocol::status::autocommit |
+    protocol::status::in_read_only_transaction | protocol::status::no_backslash_escapes |
+    protocol::status::ansi_quotes;
+
+bool is_unsafe_multibyte(std::string_view charset) {
+  static constexpr std::array<std::string_view, 5> names{"sjis", "cp932", "gbk", "gb18030", "big5"};
+  for (const std::string_view name : names)
+    if (charset == name) return true;
+  return false;
+}
+
+}  // namespace
+
+void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_before) {
+  const ReplySummary& summary = relay_.summary();
+  const routing::Effects effects = work.statement.effects;
+  // An ERR has no status bits, but what ran before it in the same command had.
+  if (work.kind != protocol::ReplyKind::statistics && work.kind != protocol::ReplyKind::prepare &&
+      (!summary.failed || summary.status != 0)) {
+    status_ = static_cast<std::uint16_t>(summary.status & session_status);
+  }
+  if (summary.last_insert_id != 0) last_insert_id_ = summary.last_insert_id;
+  if (summary.state_learned) {
+    wanted_ = slot.place->image;
+    update_dialect();
+    record_.set_names({user_, wanted_.schema});
+  }
+
+  // Of a lone statement that failed nothing is left; of several, some may be.
+  if (summary.failed && !effects.has(Effect::several)) pins_ = pins_before;
+  if (!summary.failed) {
+    pins_.subtract(routing::lifts_of(work.statement));
+    const bool opaque = effects.any({Effect::calls_routine, Effect::executes});
+    if (opaque && (summary.state_changed || !summary.trackers_heard)) pins_.add(Pin::routine);
+    if (summary.one_shot_set) pins_.add(Pin::one_shot_variable);
+  }
+  // SET TRANSACTION shapes the one transaction that begins next.
+  if (pins_before.has(Pin::next_transaction) && !in_transaction() &&
+      work.statement.cause != routing::Cause::session_setting &&
+      !effects.has(Effect::sets_next_transaction)) {
+    pins_.remove(Pin::next_transaction);
+  }
+  if (work.prepared != nullptr && work.how == Work::How::execute) {
+    if (work.prepared->sends_long_data) {
+      work.prepared->sends_long_data = false;
+      pins_.remove(Pin::long_data);
+    }
+    if (summary.cursor_open) pins_.add(Pin::cursor);
+    if (!summary.cursor_open && work.prepared->has_cursor) pins_.remove(Pin::cursor);
+    work.prepared->has_cursor = summary.cursor_open;
+  }
+  learn_writes(work);
+  home_ = bound() ? &slot : nullptr;
+}
+
+void StatementRunner::learn_writes(const Work& work) {
+  const ReplySummary& summary = relay_.summary();
+  if (!summary.gtid.empty()) {
+    required_ = required_.merge(summary.gtid);
+    std::size_t intervals = 0;
+    for (const auto& source : required_.mysql()) intervals += source.intervals.size();
+    if (intervals > many_intervals) {
+      required_ = {};
+      unknown_write_ = Clock::now();
+    }
+    return;
+  }
+  // No GTID where trackers speak means that nothing was committed. Where they do
+  // not (an error, rows that end with EOF), something may have been.
+  if (routing::may_write(work.statement) && !in_transaction() && !summary.trackers_heard)
+    unknown_write_ = Clock::now();
+}
+
+/// MariaDB's trackers leave the collation out of SET NAMES … COLLATE.
+Task<> StatementRunner::learn_collation(std::shared_ptr<Link> link) {
+  if (link->closed()) co_return;
+  InternalQuery query(worker_.executor());
+  if (co_await query.run(link, "SELECT @@collation_connection")) co_return;
+  if (query.rows().size() != 1 || query.rows()[0].size() != 1 || !query.rows()[0][0]) co_return;
+  wanted_.set("collation_connection", *query.rows()[0][0]);
+  link->image = wanted_;
+  update_dialect();
+}
+
+void StatementRunner::update_dialect() {
+  const auto& topology = *worker_.topology();
+  const auto* primary = topology.primary_view();
+  if (primary == nullptr) primary = topology.find(topology.last_primary);
+  if (primary != nullptr && primary->seen) {
+    dialect_.mariadb = primary->seen->flavour == routing::Flavour::mariadb;
+    dialect_.version = primary->seen->version_number;
+  }
+  const std::string* modes = wanted_.find("sql_mode");
+  dialect_.ansi_quotes = modes != nullptr && modes->find("ANSI_QUOTES") != std::string::npos;
+  dialect_.no_backslash_escapes = (status_ & protocol::status::no_backslash_escapes) != 0;
+  if (modes != nullptr && modes->find("NO_BACKSLASH_ESCAPES") != std::string::npos)
+    dialect_.no_backslash_escapes = true;
+  dialect_.multi_statements = (capabilities_ & protocol::capability::multi_statements) != 0;
+  const std::string* charset = wanted_.find("character_set_client");
+  dialect_.unsafe_multibyte = charset != nullptr && is_unsafe_multibyte(*charset);
+}
+
+void StatementRunner::consume_command(Work& work) {
+  client_.consume(work.buffered);
+  work.buffered = 0;
+}
+
+Task<Next> StatementRunner::skip_rest(Work& work) {
+  if (!work.streamed) {
+    consume_command(work);
+    co_return Next::go_on;
+  }
+  for (bool more = true; more;) {
+    if (co_await client_.fill_to(packet_header_size)) co_return Next::close;
+    const auto header = protocol::decode_header(client_.input().data());
+    std::size_t left = packet_header_size + header.payload_size;
+    while (left > 0) {
+      if (client_.input().empty() && co_await client_.fill()) co_return Next::close;
+      const std::size_t part = std::min(left, client_.input().size());
+      client_.consume(part);
+      left -= part;
+    }
+    more = header.continues();
+    work.last_sequence = header.sequence;
+  }
+  work.streamed = false;
+  work.buffered = 0;
+  co_return Next::go_on;
+}
+
+void StatementRunner::show() {
+  const bool was = record_.pins.exchange(pins_.bits(), std::memory_order_relaxed) != 0;
+  if (pins_.any() && !was)
+    record_.pinned_since.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  record_.in_transaction.store(in_transaction(), std::memory_order_relaxed);
+  record_.busy.store(running_, std::memory_order_relaxed);
+}
+
+Task<Next> StatementRunner::answer_error(Work& work, std::uint16_t code, std::string_view state,
+                                         std::string_view message) {
+  // The views may point into what the next lines change.
+  const std::string kept_state(state);
+  const std::string kept_message(message);
+  running_ = false;
+  show();
+  if (co_await skip_rest(work) == Next::close) co_return Next::close;
+  protocol::Buffer out;
+  const protocol::ErrPacket err{.code = code, .sql_state = kept_state, .message = kept_message};
+  protocol::append_err(out, err, capabilities_, static_cast<std::uint8_t>(work.last_sequence + 1));
+  co_return co_await client_.write_all(out) ? Next::close : Next::go_on;
+}
+
+Task<Next> StatementRunner::answer_ok(Work& work) {
+  consume_command(work);
+  protocol::Buffer out;
+  const protocol::OkPacket ok{.status = status_};
+  protocol::append_ok(out, ok, capabilities_, static_cast<std::uint8_t>(work.last_sequence + 1));
+  co_return co_await client_.write_all(out) ? Next::close : Next::go_on;
+}
+
+Task<Next> StatementRunner::answer_end(Work& work) {
+  consume_command(work);
+  protocol::Buffer out;
+  const protocol::EofPacket end{.warnings = 0, .status = status_};
+  protocol::append_end(out, end, capabilities_, static_cast<std::uint8_t>(work.last_sequence + 1));
+  co_return co_await client_.write_all(out) ? Next::close : Next::go_on;
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,373 @@
+#include "proxy/statement_runner.hpp"
+
+#include <algorithm>
+
+#include "protocol/command.hpp"
+#include "proxy/internal_query.hpp"
+#include "proxy/log.hpp"
+
+namespace sluice::proxy {
+namespace {
+
+using protocol::packet_header_size;
+using routing::LinkRole;
+using routing::Reason;
+using routing::Target;
+namespace errors = protocol::server_error;
+
+/// A backend that refuses a connection may be back before the monitor says so.
+constexpr std::chrono::milliseconds try_again{100};
+
+bool same_letters(char a, char b) { return (a | 0x20) == (b | 0x20); }
+
+/// Does the statement ask for the insert id, rather than for warnings or counts?
+bool asks_insert_id(std::string_view sql) {
+  for (const std::string_view word : {"last_insert_id", "identity"}) {
+    if (std::search(sql.begin(), sql.end(), word.begin(), word.end(), same_letters) != sql.end())
+      return true;
+  }
+  return false;
+}
+
+/// Errors by which a replica says that what it was sent writes (P2).
+bool refuses_writes(std::uint16_t code) {
+  return code == errors::cant_in_read_only_transaction || code == errors::option_prevents ||
+         code == errors::read_only_mode;
+}
+
+}  // namespace
+
+StatementRunner::StatementRunner(Worker& worker, PacketStream& client, SessionRecord& record)
+    : worker_(worker),
+      client_(client),
+      record_(record),
+      relay_(client,
+             static_cast<std::size_t>(worker.shared().settings->limits.session_buffer.bytes)) {
+  worker_.pool().add_holder(*this);
+}
+
+StatementRunner::~StatementRunner() {
+  worker_.pool().remove_holder(*this);
+  for (Slot* slot : {&primary_, &replica_}) {
+    if (!slot->place) continue;
+    slot->place->abandon(&relay_);
+    // A transaction or a pin must not outlive its session on the link.
+    if (slot == home_ && bound()) slot->place->dirty = true;
+  }
+}
+
+void StatementRunner::begin_session(const protocol::ClientIdentity& identity, std::uint16_t status,
+                                    config::Secret password, routing::RoutePolicy policy) {
+  user_ = identity.user;
+  password_ = std::move(password);
+  capabilities_ = identity.capabilities;
+  if (identity.collation != 0) collation_ = identity.collation;
+  login_status_ = status_ = status;
+  login_schema_ = identity.schema;
+  policy_ = policy;
+  primary_.place.release();
+  replica_.place.release();
+  reset();
+  wanted_.schema = identity.schema;
+  show();
+}
+
+void StatementRunner::reset() {
+  if (home_ != nullptr && home_->place && bound()) home_->place->dirty = true;
+  const std::string schema = wanted_.schema;
+  primary_.place.release();
+  replica_.place.release();
+  wanted_.clear();
+  wanted_.schema = schema;  // COM_RESET_CONNECTION keeps the schema
+  pins_.clear();
+  status_ = login_status_;
+  last_insert_id_ = 0;
+  statements_.clear();
+  last_ = home_ = nullptr;
+  update_dialect();
+  show();
+}
+
+void StatementRunner::set_multi_statements(bool on) {
+  if (on) {
+    capabilities_ |= protocol::capability::multi_statements;
+  } else {
+    capabilities_ &= ~protocol::capability::multi_statements;
+  }
+  update_dialect();
+}
+
+// The life of a statement.
+Task<Next> StatementRunner::run(Work& work) {
+  Shared& shared = worker_.shared();
+  const auto hold_until = Clock::now() + shared.settings->failover.hold;
+  std::uint64_t avoid = 0;
+  std::optional<Reason> rerun;
+  bool was_held = false;
+  running_ = true;
+  record_.busy.store(true, std::memory_order_relaxed);
+  add(shared.counters.statements);
+  record_.statements.fetch_add(1, std::memory_order_relaxed);
+
+  for (;;) {
+    Slot* held = held_for(work);
+    if (bound() && held == nullptr) co_return co_await lost_hold(work, false);
+    routing::Decision decision = decide(work, held, avoid);
+    if (rerun == Reason::misrouted) {
+      const auto& topology = *worker_.topology();
+      decision = topology.primary
+                     ? routing::Decision{Target::primary, *topology.primary, Reason::misrouted}
+                     : routing::Decision{Target::wait, 0, Reason::no_primary};
+    }
+    if (decision.target == Target::wait) {
+      if (!was_held) add(shared.counters.writes_held);
+      was_held = true;
+      const auto now = Clock::now();
+      if (now >= hold_until) {
+        co_return co_await answer_error(
+            work, errors::read_only_mode, "HY000",
+            "Sluice: no primary took this statement within failover.hold; nothing was sent");
+      }
+      co_await worker_.topology_change(std::min(hold_until, now + try_again));
+      avoid = 0;
+      continue;
+    }
+    if (rerun) decision.reason = *rerun;
+
+    Slot& slot = decision.target == Target::held      ? *held
+                 : decision.target == Target::primary ? primary_
+                                                      : replica_;
+    if (decision.target != Target::held) {
+      const LinkRole role =
+          decision.target == Target::primary ? LinkRole::primary : LinkRole::replica;
+      const OpenFailure failure = co_await obtain(slot, decision.backend, role, hold_until);
+      if (!slot.place) {
+        // Its own refusal is the client's answer, unless another backend may do.
+        const bool unreachable = !failure.refusal;
+        if (unreachable) shared.traffic_error(decision.backend);
+        if (decision.backend < 64) avoid |= std::uint64_t{1} << decision.backend;
+        if (unreachable || decision.target == Target::replica) continue;
+        if (failure.refusal->code == errors::con_count && Clock::now() < hold_until) {
+          co_await worker_.topology_change(std::min(hold_until, Clock::now() + try_again));
+          avoid = 0;
+          continue;
+        }
+        co_return co_await answer_error(work, failure.refusal->code, failure.refusal->sqlstate,
+                                        failure.refusal->message);
+      }
+    }
+    const std::size_t backend = slot.place->backend();
+    record_.backend.store(static_cast<std::int32_t>(backend), std::memory_order_relaxed);
+    record_.last_reason.store(decision.reason, std::memory_order_relaxed);
+    add(shared.counters.decisions[static_cast<std::size_t>(decision.reason)]);
+    auto& counted = *shared.counters.backends[backend];
+    add(work.statement.access == routing::Access::read ? counted.reads : counted.writes);
+
+    const routing::Pins pins_before = pins_;
+    const bool in_transaction_before = in_transaction();
+    const bool on_replica = slot.place->role() == LinkRole::replica;
+    const bool retryable = work.statement.access == routing::Access::read && !bound() &&
+                           !work.streamed && work.how != Work::How::fetch;
+    const RelayEnd end = co_await exchange(work, slot);
+
+    if (end == RelayEnd::complete) {
+      if (on_replica && relay_.lone_error() && refuses_writes(relay_.summary().error_code) &&
+          !in_transaction_before && !bound() && !work.streamed && !rerun &&
+          !work.statement.effects.has(routing::Effect::begins_read_only_transaction)) {
+        add(shared.counters.misroutes);
+        log::warning("misroute", "a statement taken for a read was refused as a write: {}",
+                     work.sql.substr(0, 200));
+        relay_.discard();
+        slot.place.release();
+        rerun = Reason::misrouted;
+        continue;
+      }
+      learn(work, slot, pins_before);
+      if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
+      if (work.statement.effects.has(routing::Effect::sets_charset) && !relay_.summary().failed)
+        co_await learn_collation(slot.place.link());
+      consume_command(work);
+      const error_code error = co_await relay_.finish();
+      last_ = &slot;
+      if (!bound()) home_ = nullptr;
+      if (slot.place && slot.place->closed()) slot.place.release();
+      running_ = false;
+      show();
+      const bool disconnect =
+          work.statement.effects.has(routing::Effect::disconnects) && !relay_.summary().failed;
+      co_return error || disconnect ? Next::close : Next::go_on;
+    }
+    if (end == RelayEnd::client_gone || end == RelayEnd::cut) {
+      slot.place->abandon(&relay_);
+      slot.place->close();
+      if (end == RelayEnd::cut)
+        log::warning("session", "session {}: link to backend {} lost in the middle of a reply",
+                     record_.id, worker_.topology()->backends[backend].name);
+      co_return Next::close;
+    }
+    if (end == RelayEnd::sync_failed) {
+      // The link could not take the session's state. Elsewhere it may; on the
+      // primary its word is final.
+      protocol::Buffer refusal = relay_.sync_error();
+      relay_.discard();
+      slot.place->close();
+      slot.place.release();
+      if (on_replica && retryable) {
+        if (backend < 64) avoid |= std::uint64_t{1} << backend;
+        continue;
+      }
+      const auto err = protocol::decode_err(refusal);
+      if (!err) co_return Next::close;
+      co_return co_await answer_error(work, err->code, err->sql_state, err->message);
+    }
+    // Lost, and nothing of the reply has reached the client.
+    relay_.discard();
+    const bool sent = slot.place->sent_main;
+    slot.place->close();
+    slot.place.release();
+    shared.traffic_error(backend);
+    add(counted.link_errors);
+    if (bound()) co_return co_await lost_hold(work, sent);
+    if (!refusal_.empty()) {
+      const auto err = protocol::decode_err(refusal_);
+      if (err) co_return co_await answer_error(work, err->code, err->sql_state, err->message);
+    }
+    if (retryable || (!sent && !work.streamed)) {
+      add(shared.counters.reads_moved);
+      if (backend < 64 && on_replica) avoid |= std::uint64_t{1} << backend;
+      if (retryable) rerun = Reason::moved;
+      if (Clock::now() < hold_until) continue;
+    }
+    if (routing::may_write(work.statement)) unknown_write_ = Clock::now();
+    add(shared.counters.outcomes_unknown);
+    co_return co_await answer_error(
+        work, errors::server_shutdown, "08S01",
+        "Sluice: the backend was lost while this statement was under way; whether it was "
+        "executed is unknown");
+  }
+}
+
+StatementRunner::Slot* StatementRunner::held_for(const Work& work) {
+  Slot* slot = nullptr;
+  if (bound()) {
+    slot = home_;
+  } else if (work.statement.effects.has(routing::Effect::speaks_of_previous)) {
+    slot = asks_insert_id(work.sql) && primary_.place ? &primary_ : last_;
+  }
+  if (slot == nullptr || !slot->place || slot->place->closed()) return nullptr;
+  return slot;
+}
+
+routing::Decision StatementRunner::decide(const Work& work, const Slot* held, std::uint64_t avoid) {
+  const auto& topology = worker_.topology();
+  const routing::Bonds bonds{.in_transaction = in_transaction(),
+                             .autocommit_off = (status_ & protocol::status::autocommit) == 0,
+                             .pinned = pins_.any(),
+                             .holds_link = held != nullptr,
+                             .required = required_.empty() ? nullptr : &required_,
+                             .unknown_write = unknown_write_};
+  const routing::RouteInput input{.statement = work.statement,
+                                  .bonds = bonds,
+                                  .topology = *topology,
+                                  .load = worker_.load(),
+                                  .policy = policy_,
+                                  .now = Clock::now(),
+                                  .seed = worker_.luck(),
+                                  .avoid = avoid};
+  return routing::route(input);
+}
+
+LinkKind StatementRunner::kind_for(std::size_t backend, LinkRole role) const {
+  const auto shape =
+      (capabilities_ & protocol::result_shaping_capabilities) | protocol::capability::session_track;
+  return {backend, role, user_, shape, collation_, false};
+}
+
+Task<OpenFailure> StatementRunner::obtain(Slot& slot, std::size_t backend, LinkRole role,
+                                          Clock::time_point until) {
+  LinkKind kind = kind_for(backend, role);
+  if (slot.place) {
+    const Link& link = *slot.place;
+    const bool fits = !link.closed() && link.backend() == backend && link.role() == role &&
+                      slot.place.kind().same_but_schema(kind);
+    if (fits && !(wanted_.schema.empty() && !link.image.schema.empty())) co_return OpenFailure{};
+    slot.place.release();
+  }
+  PlaceRequest request{
+      .kind = std::move(kind), .wanted = &wanted_, .password = password_, .until = until};
+  PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
+  slot.place = std::move(outcome.place);
+  if (!slot.place)
+    log::info("link", "no link to {} for {}: {}{}{}", worker_.topology()->backends[backend].name,
+              user_, outcome.failure.error.message(), outcome.failure.refusal ? ": " : "",
+              outcome.failure.refusal ? outcome.failure.refusal->message : outcome.failure.detail);
+  co_return std::move(outcome.failure);
+}
+
+/// The link of an open transaction or of a pin is gone. A transaction that was
+/// not being committed is certainly rolled back; a pin's state cannot be had again.
+Task<Next> StatementRunner::lost_hold(Work& work, bool sent) {
+  const bool pinned = pins_.any();
+  const bool in_doubt = sent && work.statement.effects.any({routing::Effect::ends_transaction,
+                                                            routing::Effect::implicit_commit});
+  pins_.clear();
+  status_ = static_cast<std::uint16_t>(login_status_ & ~protocol::status::in_transaction);
+  if (home_ != nullptr) home_->place.release();
+  home_ = last_ = nullptr;
+  if (in_doubt) {
+    unknown_write_ = Clock::now();
+    add(worker_.shared().counters.outcomes_unknown);
+    co_await answer_error(work, errors::server_shutdown, "08S01",
+                          "Sluice: the backend was lost while the transaction was being ended; "
+                          "whether it was committed is unknown");
+  } else {
+    co_await answer_error(work, errors::lock_deadlock, "40001",
+                          "Sluice: the backend of this transaction was lost and the transaction "
+                          "was rolled back; try restarting transaction");
+  }
+  co_return pinned ? Next::close : Next::go_on;
+}
+
+bool StatementRunner::yield_link(std::size_t backend) {
+  if (running_ || bound()) return false;
+  for (Slot* slot : {&replica_, &primary_}) {
+    if (!slot->place || slot->place->backend() != backend) continue;
+    if (slot == &primary_ && last_insert_id_ != 0) continue;  // LAST_INSERT_ID() may be asked
+    slot->place.release();
+    if (last_ == slot) last_ = nullptr;
+    return true;
+  }
+  return false;
+}
+
+void StatementRunner::pin(routing::Pin pin) {
+  pins_.add(pin);
+  show();
+}
+
+void StatementRunner::unpin(routing::Pin pin) {
+  pins_.remove(pin);
+  if (!bound()) home_ = nullptr;
+  show();
+}
+
+Task<> StatementRunner::kill_query() {
+  Slot* slot =
+      running_ ? (replica_.place && !replica_.place->quiet() ? &replica_ : &primary_) : nullptr;
+  if (slot == nullptr || !slot->place || slot->place->quiet()) co_return;
+  const std::shared_ptr<Link> victim = slot->place.link();
+  ++victim->kills_pending;
+  PlaceRequest request{.kind = kind_for(victim->backend(), victim->role()),
+                       .wanted = &wanted_,
+                       .password = password_,
+                       .until = Clock::now() + std::chrono::seconds(5)};
+  PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
+  if (outcome.place) {
+    InternalQuery query(worker_.executor());
+    const auto thread = victim->facts().connection_id;
+    co_await query.run(outcome.place.link(), "KILL QUERY " + std::to_string(thread));
+  }
+  --victim->kills_pending;
+}
+
+}  // namespace sluice::proxy

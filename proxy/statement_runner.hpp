@@ -1,0 +1,160 @@
+/// The life of a statement: choose a backend, obtain a link, bring the link into
+/// the session's state, exchange, learn, and decide what to do when it fails.
+///
+/// Owns what a session is bound by: the state it asked for, its pins, its
+/// transaction, its own writes, and the links it holds. A link is held hard while
+/// a transaction is open or a pin is on it. Otherwise it is kept at hand, because
+/// the next statement may speak of this one, and given up when somebody needs it.
+///
+/// Thread: its worker's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocol/command.hpp"
+#include "proxy/link_pool.hpp"
+#include "proxy/prepared_statement.hpp"
+#include "proxy/relay.hpp"
+#include "proxy/worker.hpp"
+
+namespace sluice::proxy {
+
+/// One command to be run.
+struct Work {
+  enum class How : std::uint8_t {
+    plain,    ///< the packets as they are
+    prepare,  ///< STMT_PREPARE: the reply's id becomes the client's
+    execute,  ///< STMT_EXECUTE or bulk: the id and perhaps the types are the link's
+    fetch,    ///< STMT_FETCH on the link of its execute
+  };
+  How how = How::plain;
+  protocol::ReplyKind kind = protocol::ReplyKind::query;
+  routing::Statement statement;
+  std::string_view sql;      ///< as far as it is in the buffer; empty for other commands
+  std::size_t buffered = 0;  ///< bytes of the command at the front of the client's input
+  bool streamed = false;     ///< more of it has yet to be read from the client
+  PreparedStatement* prepared = nullptr;
+  bool wants_cursor = false;
+  std::uint8_t last_sequence = 0;  ///< of the command's last packet, as far as known
+  const protocol::ClientCommand* command = nullptr;
+};
+
+enum class Next : std::uint8_t { go_on, close };
+
+class StatementRunner final : public LinkHolder {
+ public:
+  StatementRunner(Worker& worker, PacketStream& client, SessionRecord& record);
+  ~StatementRunner() override;
+
+  /// Called once the client has logged in, and again after COM_CHANGE_USER.
+  void begin_session(const protocol::ClientIdentity& identity, std::uint16_t status,
+                     config::Secret password, routing::RoutePolicy policy);
+
+  /// Runs `work`, answers the client, and consumes the command from its input.
+  Task<Next> run(Work& work);
+
+  /// STMT_SEND_LONG_DATA: passes the pieces on; an error shows at the execute.
+  Task<Next> send_long_data(Work& work);
+  /// STMT_CLOSE: frees what the held link keeps for it alone.
+  void close_statement(PreparedStatement& statement);
+  /// STMT_RESET: forgets pieces and cursor.
+  void reset_statement(PreparedStatement& statement);
+
+  /// COM_RESET_CONNECTION: the session is as after its login.
+  void reset();
+  /// CLIENT_MULTI_STATEMENTS switched by COM_SET_OPTION.
+  void set_multi_statements(bool on);
+
+  /// Sends an ERR to the client as the reply to `work`, and skips what is left of it.
+  Task<Next> answer_error(Work& work, std::uint16_t code, std::string_view state,
+                          std::string_view message);
+  /// Sends a plain OK with the session's status.
+  Task<Next> answer_ok(Work& work);
+  /// The same as an EOF, or what stands for it.
+  Task<Next> answer_end(Work& work);
+  /// Reads past what is left of a command that gets no reply.
+  Task<Next> skip_rest(Work& work);
+  /// The last `run` was a STMT_PREPARE that the backend accepted.
+  [[nodiscard]] bool prepare_succeeded() const noexcept {
+    return !relay_.summary().failed && relay_.prepared().has_value();
+  }
+
+  /// KILL QUERY for what this session runs now, if anything.
+  Task<> kill_query();
+
+  bool yield_link(std::size_t backend) override;
+
+  [[nodiscard]] const routing::Dialect& dialect() const noexcept { return dialect_; }
+  [[nodiscard]] const routing::StateVector& state() const noexcept { return wanted_; }
+  [[nodiscard]] protocol::Capabilities capabilities() const noexcept { return capabilities_; }
+  [[nodiscard]] std::uint16_t status() const noexcept { return status_; }
+  [[nodiscard]] bool bound() const noexcept { return in_transaction() || pins_.any(); }
+  [[nodiscard]] PreparedStatements& statements() noexcept { return statements_; }
+  void pin(routing::Pin pin);
+  void unpin(routing::Pin pin);
+
+ private:
+  struct Slot {
+    Place place;
+  };
+  enum class Fate : std::uint8_t { answered, retry, refused, close };
+
+  [[nodiscard]] bool in_transaction() const noexcept {
+    return (status_ & protocol::status::in_transaction) != 0;
+  }
+  [[nodiscard]] Slot* held_for(const Work& work);
+  [[nodiscard]] routing::Decision decide(const Work& work, const Slot* held, std::uint64_t avoid);
+  [[nodiscard]] LinkKind kind_for(std::size_t backend, routing::LinkRole role) const;
+  Task<OpenFailure> obtain(Slot& slot, std::size_t backend, routing::LinkRole role,
+                           Clock::time_point until);
+  Task<Next> lost_hold(Work& work, bool sent);
+  Task<RelayEnd> exchange(Work& work, Slot& slot);
+  Task<RelayEnd> send(Work& work, std::shared_ptr<Link> link);
+  Task<error_code> ensure_prepared(Work& work, std::shared_ptr<Link> link, const std::string& key);
+  Task<error_code> sync_now(std::shared_ptr<Link> link, const routing::StateVector& wanted);
+  unsigned queue_sync(Link& link, const routing::StateVector& wanted, bool previous_id);
+  Task<RelayEnd> stream_command(Work& work, std::shared_ptr<Link> link);
+  void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
+  void learn(const Work& work, Slot& slot, routing::Pins pins_before);
+  void learn_writes(const Work& work);
+  Task<> learn_collation(std::shared_ptr<Link> link);
+  void note_prepared(Work& work, Link& link);
+  void consume_command(Work& work);
+  void update_dialect();
+  void show();
+
+  Worker& worker_;
+  PacketStream& client_;
+  SessionRecord& record_;
+  Relay relay_;
+
+  std::string user_;
+  config::Secret password_;
+  protocol::Capabilities capabilities_ = 0;
+  std::uint16_t collation_ = 45;
+  std::uint16_t login_status_ = protocol::status::autocommit;
+  std::string login_schema_;
+  routing::RoutePolicy policy_;
+  routing::Dialect dialect_;
+
+  routing::StateVector wanted_;
+  routing::Pins pins_;
+  std::uint16_t status_ = protocol::status::autocommit;
+  std::uint64_t last_insert_id_ = 0;
+  routing::GtidSet required_;
+  std::optional<Clock::time_point> unknown_write_;
+  PreparedStatements statements_;
+
+  Slot primary_;
+  Slot replica_;
+  Slot* last_ = nullptr;  // where the previous statement ran
+  Slot* home_ = nullptr;  // where the transaction or the pins are
+  bool running_ = false;
+  protocol::Buffer scratch_;
+  protocol::Buffer refusal_;  // an ERR payload to be answered with
+  std::vector<std::uint32_t> to_close_;
+};
+
+}  // namespace sluice::proxy

@@ -1,0 +1,279 @@
+/// StatementRunner's way out: state ahead of the statement, prepared statements
+/// made known to the link, commands too long for the buffer passed on in pieces.
+#include <algorithm>
+
+#include "protocol/command.hpp"
+#include "proxy/internal_query.hpp"
+#include "proxy/statement_runner.hpp"
+
+namespace sluice::proxy {
+namespace {
+
+using protocol::Command;
+using protocol::packet_header_size;
+
+/// Where the statement id of a stmt_* payload ends.
+constexpr std::size_t statement_id_end = 1 + 4;
+
+routing::Flavour flavour_of(const Link& link) {
+  return link.facts().flavour == protocol::Flavour::mariadb ? routing::Flavour::mariadb
+                                                            : routing::Flavour::mysql;
+}
+
+}  // namespace
+
+Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
+  const std::shared_ptr<Link> link = slot.place.link();
+  refusal_.clear();
+  link->sent_main = false;
+  if (work.prepared != nullptr && work.how == Work::How::execute) {
+    const bool its_own = work.wants_cursor || work.prepared->sends_long_data;
+    const std::string key = its_own ? work.prepared->key_of_its_own() : work.prepared->key;
+    if (co_await ensure_prepared(work, link, key)) co_return RelayEnd::lost;
+  }
+  const bool insert_id_wanted =
+      work.statement.effects.has(routing::Effect::speaks_of_previous) && link->user != record_.id;
+  relay_.begin(capabilities_, flavour_of(*link));
+  const unsigned syncs = queue_sync(*link, wanted_, insert_id_wanted);
+  relay_.expect_syncs(syncs);
+  // A read may go out right behind its state: if the state is refused, so is it.
+  // Whatever may write waits for the word that the state is right.
+  if (syncs > 0 && (work.statement.access == routing::Access::write || work.streamed)) {
+    link->flush();
+    const RelayEnd end = co_await relay_.wait_sync();
+    if (end != RelayEnd::complete) co_return end;
+    link->image = wanted_;
+  }
+  link->user = record_.id;
+  pins_.merge(routing::pins_of(work.statement));
+  if (pins_.any() && home_ == nullptr) home_ = &slot;
+  const RelayEnd sent = co_await send(work, link);
+  if (sent != RelayEnd::complete) co_return sent;
+  // It will not be sent again, and the client may have a file to send behind it.
+  if (work.statement.access == routing::Access::write) consume_command(work);
+  const RelayEnd end = co_await relay_.wait(link);
+  if (end == RelayEnd::complete && syncs > 0 && work.statement.access == routing::Access::read)
+    link->image = wanted_;
+  co_return end;
+}
+
+Task<RelayEnd> StatementRunner::send(Work& work, std::shared_ptr<Link> link) {
+  if (link->closed()) co_return RelayEnd::lost;
+  link->sent_main = true;
+  for (const std::uint32_t id : std::exchange(to_close_, {})) {
+    scratch_.clear();
+    protocol::append_stmt_close(scratch_, id);
+    link->send(scratch_, protocol::ReplyKind::none, nullptr, 0);
+  }
+  if (work.streamed) co_return co_await stream_command(work, link);
+  const protocol::Bytes packets = client_.input().first(work.buffered);
+  if (work.how == Work::How::prepare) relay_.expect_prepare(work.prepared->id);
+  if (work.prepared != nullptr && work.how != Work::How::prepare) {
+    const bool its_own =
+        work.wants_cursor || work.prepared->sends_long_data || work.how == Work::How::fetch;
+    scratch_.clear();
+    write_execute(work, *link, its_own ? work.prepared->key_of_its_own() : work.prepared->key,
+                  scratch_);
+    link->send(scratch_, work.kind, &relay_, Relay::main_tag);
+  } else {
+    link->send(packets, work.kind, &relay_, Relay::main_tag);
+  }
+  link->flush();
+  co_return RelayEnd::complete;
+}
+
+/// The command's packets with the link's id, and with the types if this server
+/// statement has not heard them (or has heard others) and the client left them out.
+void StatementRunner::write_execute(Work& work, Link& link, const std::string& key,
+                                    protocol::Buffer& out) {
+  const protocol::Bytes packets = client_.input().first(work.buffered);
+  PreparedCache::Entry* entry = link.prepared.find(key);
+  const std::uint32_t server_id = entry == nullptr ? 0 : entry->server_id;
+  PreparedStatement& prepared = *work.prepared;
+  const bool is_execute = work.command != nullptr && work.command->command == Command::stmt_execute;
+  if (is_execute && prepared.parameters > 0) {
+    const auto parameters =
+        protocol::parse_execute_parameters(*work.command, prepared.parameters, capabilities_);
+    if (parameters && parameters->types_bound) {
+      prepared.types.assign(parameters->types.begin(), parameters->types.end());
+    } else if (parameters && entry != nullptr && entry->types != prepared.types &&
+               !prepared.types.empty()) {
+      protocol::Buffer payload;
+      protocol::append_execute_with_types(payload, *work.command, *parameters, server_id,
+                                          prepared.types);
+      protocol::append_packet(out, payload, 0);
+      entry->types = prepared.types;
+      return;
+    }
+    if (entry != nullptr) entry->types = prepared.types;
+  }
+  out.insert(out.end(), packets.begin(), packets.end());
+  protocol::rewrite_statement_id(std::span(out).subspan(packet_header_size), server_id);
+}
+
+Task<RelayEnd> StatementRunner::stream_command(Work& work, std::shared_ptr<Link> link) {
+  if (work.how == Work::How::prepare) relay_.expect_prepare(work.prepared->id);
+  if (work.how == Work::How::execute) {
+    const bool its_own = work.wants_cursor || work.prepared->sends_long_data;
+    PreparedCache::Entry* entry =
+        link->prepared.find(its_own ? work.prepared->key_of_its_own() : work.prepared->key);
+    const std::uint32_t server_id = entry == nullptr ? 0 : entry->server_id;
+    protocol::rewrite_statement_id(
+        std::span(client_.input_data() + packet_header_size, statement_id_end), server_id);
+    // The types were bound in this very packet or by an earlier one on this link;
+    // a long unbound execute on a new link is refused before it gets here.
+    if (entry != nullptr) entry->types = work.prepared->types;
+  }
+  link->begin(work.kind, work.kind == protocol::ReplyKind::none ? nullptr : &relay_,
+              Relay::main_tag);
+  for (bool more = true; more;) {
+    if (co_await client_.fill_to(packet_header_size)) co_return RelayEnd::client_gone;
+    const auto header = protocol::decode_header(client_.input().data());
+    std::size_t left = packet_header_size + header.payload_size;
+    while (left > 0) {
+      if (client_.input().empty() && co_await client_.fill()) co_return RelayEnd::client_gone;
+      const std::size_t part = std::min(left, client_.input().size());
+      link->send_more(client_.input().first(part));
+      client_.consume(part);
+      left -= part;
+      co_await link->room();
+    }
+    more = header.continues();
+    work.last_sequence = header.sequence;
+    if (!more) link->end(static_cast<std::uint8_t>(header.sequence + 1));
+  }
+  work.streamed = false;
+  work.buffered = 0;
+  link->flush();
+  co_return RelayEnd::complete;
+}
+
+unsigned StatementRunner::queue_sync(Link& link, const routing::StateVector& wanted,
+                                     bool previous_id) {
+  unsigned count = 0;
+  const auto queue = [&](Command command, std::string_view text) {
+    scratch_.clear();
+    protocol::append_command(scratch_, command, text, link.facts().capabilities);
+    link.send(scratch_, protocol::reply_kind_of(command), &relay_, Relay::sync_tag);
+    ++count;
+  };
+  if (link.image.schema != wanted.schema && !wanted.schema.empty())
+    queue(Command::init_db, wanted.schema);
+  if (link.image.variables() != wanted.variables()) {
+    const std::string statement = routing::difference(link.image, wanted, link.role());
+    if (!statement.empty()) queue(Command::query, statement);
+  }
+  if (previous_id)
+    queue(Command::query, "SET SESSION last_insert_id=" + std::to_string(last_insert_id_));
+  // The caller sets the image when the state is known to be there: the trackers
+  // show what DEFAULT stands for, and would make it look different from `wanted`.
+  add(worker_.shared().counters.state_syncs, count);
+  return count;
+}
+
+Task<error_code> StatementRunner::sync_now(std::shared_ptr<Link> link,
+                                           const routing::StateVector& wanted) {
+  relay_.begin(capabilities_, flavour_of(*link));
+  const unsigned syncs = queue_sync(*link, wanted, false);
+  relay_.expect_syncs(syncs);
+  link->flush();
+  switch (co_await relay_.wait_sync()) {
+    case RelayEnd::complete: link->image = wanted; co_return error_code{};
+    case RelayEnd::sync_failed:
+      refusal_ = relay_.sync_error();
+      link->close();
+      co_return asio::error::operation_aborted;
+    default: co_return asio::error::connection_reset;
+  }
+}
+
+Task<error_code> StatementRunner::ensure_prepared(Work& work, std::shared_ptr<Link> link,
+                                                  const std::string& key) {
+  if (link->prepared.find(key) != nullptr) co_return error_code{};
+  // Names resolve as they did when the client prepared it.
+  if (const error_code error = co_await sync_now(link, work.prepared->state)) co_return error;
+  InternalQuery query(worker_.executor());
+  const error_code error = co_await query.run(link, work.prepared->sql, Command::stmt_prepare);
+  if (error) co_return error;
+  if (query.refusal() || !query.prepared()) {
+    refusal_ = query.refusal_payload();
+    link->close();
+    co_return asio::error::operation_aborted;
+  }
+  link->prepared.insert(key, query.prepared()->statement_id, to_close_);
+  co_return error_code{};
+}
+
+void StatementRunner::note_prepared(Work& work, Link& link) {
+  if (relay_.summary().failed || !relay_.prepared()) return;
+  work.prepared->parameters = relay_.prepared()->parameters;
+  work.prepared->columns = relay_.prepared()->columns;
+  link.prepared.insert(work.prepared->key, relay_.prepared()->statement_id, to_close_);
+  for (const std::uint32_t id : std::exchange(to_close_, {})) {
+    scratch_.clear();
+    protocol::append_stmt_close(scratch_, id);
+    link.send(scratch_, protocol::ReplyKind::none, nullptr, 0);
+  }
+  link.flush();
+}
+
+Task<Next> StatementRunner::send_long_data(Work& work) {
+  PreparedStatement& prepared = *work.prepared;
+  const auto until = Clock::now() + worker_.shared().settings->failover.hold;
+  Slot* slot = bound() ? home_ : nullptr;
+  if (slot == nullptr || !slot->place) {
+    const auto& topology = *worker_.topology();
+    if (topology.primary)
+      co_await obtain(primary_, *topology.primary, routing::LinkRole::primary, until);
+    slot = &primary_;
+  }
+  bool ready = slot->place && !slot->place->closed();
+  if (ready) {
+    const std::string key = prepared.key_of_its_own();
+    ready = !co_await ensure_prepared(work, slot->place.link(), key) &&
+            !co_await sync_now(slot->place.link(), wanted_);
+    if (ready) {
+      prepared.sends_long_data = true;
+      pins_.add(routing::Pin::long_data);
+      if (home_ == nullptr) home_ = slot;
+      slot->place->user = record_.id;
+      const auto* entry = slot->place->prepared.find(key);
+      protocol::rewrite_statement_id(
+          std::span(client_.input_data() + packet_header_size, statement_id_end),
+          entry == nullptr ? 0 : entry->server_id);
+      work.kind = protocol::ReplyKind::none;
+      work.how = Work::How::plain;
+      const RelayEnd end = co_await stream_command(work, slot->place.link());
+      co_return end == RelayEnd::client_gone ? Next::close : Next::go_on;
+    }
+  }
+  // There is no reply to carry an error: the execute will find the pieces missing.
+  prepared.sends_long_data = true;
+  pins_.add(routing::Pin::long_data);
+  co_return co_await skip_rest(work);
+}
+
+void StatementRunner::close_statement(PreparedStatement& statement) {
+  reset_statement(statement);
+  statements_.erase(statement.id);
+}
+
+void StatementRunner::reset_statement(PreparedStatement& statement) {
+  if (!statement.sends_long_data && !statement.has_cursor) return;
+  if (home_ != nullptr && home_->place && !home_->place->closed()) {
+    Link& link = *home_->place;
+    std::vector<std::uint32_t> ids;
+    link.prepared.erase(statement.key_of_its_own(), ids);
+    for (const std::uint32_t id : ids) {
+      scratch_.clear();
+      protocol::append_stmt_close(scratch_, id);
+      link.send(scratch_, protocol::ReplyKind::none, nullptr, 0);
+    }
+    link.flush();
+  }
+  if (statement.sends_long_data) unpin(routing::Pin::long_data);
+  if (statement.has_cursor) unpin(routing::Pin::cursor);
+  statement.sends_long_data = statement.has_cursor = false;
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,125 @@
+/// One thread, one io_context, and the sessions and links that live on it.
+///
+/// A session never migrates, so nothing here is locked. Other threads reach a
+/// worker by `adopt`, `topology_changed`, `kill` and `stop`, which post.
+///
+///   start ──► running ──► drain (sessions end when they are idle) ──► stop ──► join
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <functional>
+#include <list>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/client_login.hpp"
+#include "proxy/counters.hpp"
+#include "proxy/link_pool.hpp"
+#include "proxy/published.hpp"
+#include "proxy/session_registry.hpp"
+
+namespace sluice::proxy {
+
+class ClientSession;
+
+/// What all workers share. Everything in it is immutable or safe for threads,
+/// and outlives them.
+struct Shared {
+  std::shared_ptr<const config::Settings> settings;
+  Published<routing::Topology>& topology;
+  Counters& counters;
+  SessionRegistry& sessions;
+  const protocol::Accounts& accounts;
+  const protocol::RsaKey& rsa_key;
+  std::shared_ptr<TlsContext> client_tls;                ///< null: TLS is off
+  std::vector<std::shared_ptr<TlsContext>> backend_tls;  ///< null where TLS is off
+  std::vector<std::unique_ptr<LinkBudget>> budgets;      ///< by backend
+  /// Tells the monitor that a backend refused or dropped a link.
+  std::function<void(std::size_t backend)> traffic_error;
+  /// Reaches the worker of a session; see Worker::kill.
+  std::function<void(const SessionRecord&, KillScope)> kill;
+};
+
+class Worker {
+ public:
+  Worker(std::size_t index, Shared& shared);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  void start();
+
+  // --- from any thread ---
+
+  /// Takes over an accepted connection.
+  void adopt(Socket::native_handle_type socket, asio::generic::stream_protocol protocol,
+             std::shared_ptr<SessionRecord> record, protocol::Channel channel);
+  /// A publication that matters to traffic: roles, health, exclusions.
+  void topology_changed(std::shared_ptr<const routing::Topology> before,
+                        std::shared_ptr<const routing::Topology> after);
+  void kill(std::uint32_t session, KillScope scope);
+  /// Idle sessions end now, the others when they become idle.
+  void drain();
+  /// Ends everything and stops the thread's loop; join() afterwards.
+  void stop();
+  void join();
+
+  [[nodiscard]] std::size_t session_count() const noexcept {
+    return session_count_.load(std::memory_order_relaxed);
+  }
+
+  // --- for sessions, on the worker's thread ---
+
+  [[nodiscard]] Executor executor() { return context_.get_executor(); }
+  [[nodiscard]] Shared& shared() noexcept { return shared_; }
+  [[nodiscard]] LinkPool& pool() noexcept { return pool_; }
+  [[nodiscard]] const std::shared_ptr<const routing::Topology>& topology() {
+    return topology_.get();
+  }
+  [[nodiscard]] std::uint64_t luck() { return random_(); }
+  [[nodiscard]] bool draining() const noexcept { return draining_; }
+  /// The load of all backends, by index; good until the next call.
+  [[nodiscard]] std::span<const routing::Load> load();
+  /// Waits until the topology changes or `until` passes; false then.
+  Task<bool> topology_change(Clock::time_point until);
+
+  /// What a login needs to know of an account, learnt from the primary.
+  struct AccountFacts {
+    std::uint16_t status = protocol::status::autocommit;
+    Clock::time_point learnt_at{};
+    std::unordered_map<std::string, Clock::time_point> schemas;  ///< that it may use
+  };
+  [[nodiscard]] std::unordered_map<std::string, AccountFacts>& accounts() noexcept {
+    return account_facts_;
+  }
+
+ private:
+  struct Running;
+
+  Task<> housekeeping();
+  void end_session(std::list<std::unique_ptr<ClientSession>>::iterator at);
+
+  std::size_t index_;
+  Shared& shared_;
+  asio::io_context context_{1};
+  asio::executor_work_guard<Executor> work_;
+  LinkPool pool_;
+  Published<routing::Topology>::View topology_;
+  std::mt19937_64 random_;
+  std::list<std::unique_ptr<ClientSession>> sessions_;
+  std::list<Event*> topology_waiters_;
+  std::vector<routing::Load> load_;
+  std::unordered_map<std::string, AccountFacts> account_facts_;
+  std::unique_ptr<Timer> housekeeping_timer_;
+  std::atomic<std::size_t> session_count_{0};
+  bool draining_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sluice::proxy
