@@ -18,6 +18,8 @@ from demo_screen import BOLD, CYAN, DIM, GREEN, RED, Screen, bar, table  # noqa:
 from demo_traffic import Traffic  # noqa: E402
 from sluice import ADMIN, Sluice  # noqa: E402
 
+# Of the columns of SHOW BACKENDS, those that fit on a line.
+SHOWN = ("name", "address", "role", "state", "health", "lag_ms", "links", "reads", "writes", "excluded")
 TITLES = {"mariadb": "MariaDB", "mysql": "MySQL"}
 
 
@@ -138,7 +140,8 @@ def summary(screen, cluster, sluice, traffic):
     for text in backend_lines(screen, cluster, traffic, writes):
         screen.line(text)
     screen.line(f"\n  {screen.paint(DIM, 'SHOW BACKENDS on the admin port says')}")
-    for text in table(sluice.admin("SHOW BACKENDS")):
+    rows = [{name: row.get(name) for name in SHOWN} for row in sluice.admin("SHOW BACKENDS")]
+    for text in table(rows):
         screen.line("  " + text)
     screen.line()
     for problem in problems:

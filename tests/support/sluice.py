@@ -119,8 +119,7 @@ class Sluice:
         wanted = sum(r.alive() for r in self.cluster.replicas) if self.wait_replicas is None else self.wait_replicas
 
         def ready():
-            roles = [row["role"] for row in self.backends().values() if row["state"] == "online"]
-            return "primary" in roles and roles.count("replica") >= wanted
+            return self.primary() is not None and len(self.serving()) >= wanted
 
         try:
             wait_until(lambda: not self.alive() or ready(), f"Sluice knows a primary and {wanted} replicas", 30)
@@ -161,6 +160,18 @@ class Sluice:
     def backends(self):
         """SHOW BACKENDS, by name."""
         return {row["name"]: row for row in self.admin("SHOW BACKENDS")}
+
+    def primary(self):
+        """The name of the backend that it takes for the primary, or None."""
+        return next((name for name, row in self.backends().items() if row["role"] == "primary"), None)
+
+    def serving(self):
+        """The names of the replicas that serve reads now."""
+        return {name for name, row in self.backends().items() if row["role"] == "replica" and not row["excluded"]}
+
+    def wait_serving(self, *names, timeout=10):
+        """Waits until exactly these replicas serve reads."""
+        wait_until(lambda: self.serving() == set(names), f"reads are served by {names}", timeout)
 
     def status(self):
         """SHOW STATUS as a dict; numbers as numbers."""
