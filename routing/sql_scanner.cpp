@@ -16,14 +16,15 @@ enum class Class : std::uint8_t {
   double_quote,
   backtick,
   at,
-  slash,
-  dash,
-  hash,
   dot,
   colon,
   semicolon,
-  star,
   backslash,
+  // From here on: may begin or end a comment.
+  slash,
+  dash,
+  hash,
+  star,
 };
 
 consteval std::array<Class, 256> make_classes() {
@@ -92,59 +93,61 @@ SqlScanner::SqlScanner(std::string_view sql, const Dialect& dialect,
       unsafe_multibyte_(dialect.unsafe_multibyte),
       mode_(mode) {}
 
-Token SqlScanner::make(TokenKind kind, const char* begin, const char* end) {
-  Token token;
+void SqlScanner::make(Token& token, TokenKind kind, const char* begin, const char* end) {
   token.kind = kind;
+  token.word = Word::none;
+  token.punctuation = 0;
   token.glued = glued_;
   token.text = {begin, static_cast<std::size_t>(end - begin)};
   p_ = end;
   after_word_ = false;
   after_dot_ = false;
-  return token;
 }
 
-Token SqlScanner::break_off() {
+void SqlScanner::break_off(Token& token) {
   broken_ = true;
-  return make(TokenKind::broken, end_, end_);
+  return make(token, TokenKind::broken, end_, end_);
 }
 
-Token SqlScanner::next() noexcept {
-  if (broken_ || !skip_blanks()) return break_off();
-  if (p_ == end_) return inside_executable_ ? break_off() : make(TokenKind::end, end_, end_);
+void SqlScanner::next(Token& token) noexcept {
+  if (broken_ || !skip_blanks()) return break_off(token);
+  if (p_ == end_)
+    return inside_executable_ ? break_off(token) : make(token, TokenKind::end, end_, end_);
   const bool after_word = after_word_ && glued_;
-  Token token;
   switch (class_of(*p_)) {
-    case Class::letter: return scan_word();
-    case Class::digit: return after_dot_ ? scan_word() : scan_number();
-    case Class::string_quote: return scan_string('\'');
-    case Class::double_quote: return ansi_quotes_ ? scan_name('"') : scan_string('"');
-    case Class::backtick: return scan_name('`');
-    case Class::at: return scan_at();
-    case Class::semicolon: return make(TokenKind::semicolon, p_, p_ + 1);
+    case Class::letter: return scan_word(token);
+    case Class::digit: return after_dot_ ? scan_word(token) : scan_number(token);
+    case Class::string_quote: return scan_string(token, '\'');
+    case Class::double_quote: return ansi_quotes_ ? scan_name(token, '"') : scan_string(token, '"');
+    case Class::backtick: return scan_name(token, '`');
+    case Class::at: return scan_at(token);
+    case Class::semicolon: return make(token, TokenKind::semicolon, p_, p_ + 1);
     case Class::dot: {
-      if (!after_word && is_digit(peek(1))) return scan_number();
-      token = make(TokenKind::punctuation, p_, p_ + 1);
+      if (!after_word && is_digit(peek(1))) return scan_number(token);
+      make(token, TokenKind::punctuation, p_, p_ + 1);
       token.punctuation = '.';
       after_dot_ = p_ != end_ && is_name_byte(*p_);
-      return token;
+      return;
     }
     case Class::colon:
-      if (peek(1) == '=') return make(TokenKind::assign, p_, p_ + 2);
+      if (peek(1) == '=') return make(token, TokenKind::assign, p_, p_ + 2);
       break;
     case Class::backslash:
-      if (peek(1) == 'N') return make(TokenKind::number, p_, p_ + 2);  // NULL
-      return break_off();
-    case Class::bad: return break_off();
+      if (peek(1) == 'N') return make(token, TokenKind::number, p_, p_ + 2);  // NULL
+      return break_off(token);
+    case Class::bad: return break_off(token);
     default: break;
   }
-  token = make(TokenKind::punctuation, p_, p_ + 1);
+  make(token, TokenKind::punctuation, p_, p_ + 1);
   token.punctuation = token.text.front();
-  return token;
 }
 
 // Stands on a token or at the end, or returns false if a comment never ends.
 bool SqlScanner::skip_blanks() {
-  glued_ = p_ != begin_;
+  const char* const from = p_;
+  while (p_ != end_ && class_of(*p_) == Class::blank) ++p_;
+  glued_ = p_ == from && p_ != begin_;
+  if (p_ == end_ || class_of(*p_) < Class::slash) return true;
   while (p_ != end_) {
     switch (class_of(*p_)) {
       case Class::blank: ++p_; break;
@@ -245,7 +248,7 @@ bool SqlScanner::reads_strangely(const char* begin, const char* end) const {
          std::strchr("@[\\]^`{|}~", *end) != nullptr;
 }
 
-Token SqlScanner::scan_word() {
+void SqlScanner::scan_word(Token& token) {
   const bool is_keyword_possible = !after_dot_;
   const char* q = p_;
   unsigned char all_bits = 0;
@@ -255,15 +258,14 @@ Token SqlScanner::scan_word() {
       *p_ == '$' && std::memchr(p_ + 1, '$', static_cast<std::size_t>(q - p_ - 1)) != nullptr;
   if (dollar_quote || ((all_bits & 0x80) != 0 && reads_strangely(p_, q))) {
     ambiguous_ = true;
-    return break_off();
+    return break_off(token);
   }
-  Token token = make(is_keyword_possible ? TokenKind::word : TokenKind::name, p_, q);
+  make(token, is_keyword_possible ? TokenKind::word : TokenKind::name, p_, q);
   if (is_keyword_possible) token.word = find_keyword(token.text);
   after_word_ = true;
-  return token;
 }
 
-Token SqlScanner::scan_number() {
+void SqlScanner::scan_number(Token& token) {
   const char* q = p_;
   const auto digits = [&] {
     while (q != end_ && is_digit(*q)) ++q;
@@ -272,7 +274,7 @@ Token SqlScanner::scan_number() {
   if (*q == '0' && at(1) == 'x' && is_hex_digit(at(2))) {
     q += 2;
     while (q != end_ && is_hex_digit(*q)) ++q;
-    return q != end_ && is_name_byte(*q) ? scan_word() : make(TokenKind::number, p_, q);
+    return q != end_ && is_name_byte(*q) ? scan_word(token) : make(token, TokenKind::number, p_, q);
   }
   digits();
   const bool begins_with_digits = q != p_;
@@ -283,21 +285,21 @@ Token SqlScanner::scan_number() {
     } else if (exponent && (at(1) == '+' || at(1) == '-') && is_digit(at(2))) {
       q += 2;
     } else {
-      return scan_word();  // names may begin with digits
+      return scan_word(token);  // names may begin with digits
     }
     digits();
-    return make(TokenKind::number, p_, q);  // a word may follow at once: 1e5FOR UPDATE
+    return make(token, TokenKind::number, p_, q);  // a word may follow at once: 1e5FOR UPDATE
   }
   if (q != end_ && *q == '.') {
     ++q;
     digits();
     if (at(0) == 'e' || at(0) == 'E') {
       q += at(1) == '+' || at(1) == '-' ? 2 : 1;
-      if (!is_digit(at(0))) return break_off();
+      if (!is_digit(at(0))) return break_off(token);
       digits();
     }
   }
-  return make(TokenKind::number, p_, q);
+  return make(token, TokenKind::number, p_, q);
 }
 
 // `p` is behind the opening quote; the result behind the closing one, or null.
@@ -323,36 +325,36 @@ const char* SqlScanner::quoted_end(const char* p, char quote, bool backslashes) 
   return nullptr;
 }
 
-Token SqlScanner::scan_string(char quote) {
+void SqlScanner::scan_string(Token& token, char quote) {
   const char* close = quoted_end(p_ + 1, quote, backslashes_);
-  return close == nullptr ? break_off() : make(TokenKind::string, p_, close);
+  return close == nullptr ? break_off(token) : make(token, TokenKind::string, p_, close);
 }
 
-Token SqlScanner::scan_name(char quote) {
+void SqlScanner::scan_name(Token& token, char quote) {
   const char* close = quoted_end(p_ + 1, quote, false);
-  return close == nullptr ? break_off() : make(TokenKind::name, p_, close);
+  return close == nullptr ? break_off(token) : make(token, TokenKind::name, p_, close);
 }
 
-Token SqlScanner::scan_at() {
+void SqlScanner::scan_at(Token& token) {
   const char second = peek(1);
   if (second == '@') {
     const char third = peek(2);
     // The name of a system variable stands right behind the @@.
-    if (end_ - p_ < 3 || !(is_name_byte(third) || third == '`')) return break_off();
-    return make(TokenKind::system_variable, p_, p_ + 2);
+    if (end_ - p_ < 3 || !(is_name_byte(third) || third == '`')) return break_off(token);
+    return make(token, TokenKind::system_variable, p_, p_ + 2);
   }
   if (second == '\'' || second == '"' || second == '`') {
     const bool string = second == '\'' || (second == '"' && !ansi_quotes_);
     const char* close = quoted_end(p_ + 2, second, string && backslashes_);
-    return close == nullptr ? break_off() : make(TokenKind::user_variable, p_, close);
+    return close == nullptr ? break_off(token) : make(token, TokenKind::user_variable, p_, close);
   }
   const char* q = p_ + 1;
   while (q != end_ && (is_name_byte(*q) || *q == '.')) ++q;
   if (q != p_ + 1 && reads_strangely(p_ + 1, q)) {
     ambiguous_ = true;
-    return break_off();
+    return break_off(token);
   }
-  return make(TokenKind::user_variable, p_, q);
+  return make(token, TokenKind::user_variable, p_, q);
 }
 
 }  // namespace sluice::routing

@@ -60,7 +60,8 @@ class SqlScanner {
 
   SqlScanner(std::string_view sql, const Dialect& dialect, ExecutableComments mode) noexcept;
 
-  [[nodiscard]] Token next() noexcept;
+  /// Writes all of `token`: copying one is what costs, so keep it where it is.
+  void next(Token& token) noexcept;
 
   [[nodiscard]] bool saw_executable_comment() const { return saw_executable_; }
   /// Executable comments of different versions: a backend may execute some only.
@@ -72,13 +73,13 @@ class SqlScanner {
   bool skip_block_comment();
   bool enter_executable_comment(const char* mark_end);
   void skip_line();
-  Token make(TokenKind kind, const char* begin, const char* end);
-  Token break_off();
-  Token scan_word();
-  Token scan_number();
-  Token scan_string(char quote);
-  Token scan_name(char quote);
-  Token scan_at();
+  void make(Token& token, TokenKind kind, const char* begin, const char* end);
+  void break_off(Token& token);
+  void scan_word(Token& token);
+  void scan_number(Token& token);
+  void scan_string(Token& token, char quote);
+  void scan_name(Token& token, char quote);
+  void scan_at(Token& token);
   const char* quoted_end(const char* p, char quote, bool backslashes);
   [[nodiscard]] bool reads_strangely(const char* begin, const char* end) const;
   [[nodiscard]] char peek(std::ptrdiff_t ahead) const {

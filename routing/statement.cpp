@@ -117,7 +117,8 @@ Statement classify_beginning(std::string_view sql, const Dialect& dialect) noexc
   statement.access = Access::write;
   statement.cause = Cause::oversized;
   SqlScanner scanner(sql, dialect, ExecutableComments::skip);
-  const Token first = scanner.next();
+  Token first;
+  scanner.next(first);
   const bool plain_change = first.is(Word::insert) || first.is(Word::replace) ||
                             first.is(Word::update) || first.is(Word::delete_) ||
                             first.is(Word::load);

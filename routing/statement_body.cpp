@@ -7,8 +7,8 @@
 namespace sluice::routing {
 
 void StatementBody::restart() {
-  previous_ = {};
-  before_previous_ = {};
+  *previous_ = {};
+  *before_previous_ = {};
   with_levels_ = 0;
   depth_ = 0;
   variable_ = Variable::none;
@@ -26,7 +26,15 @@ void StatementBody::fail(Cause cause) {
   statement_.cause = cause;
 }
 
-void StatementBody::feed(const Token& token) {
+void StatementBody::feed() {
+  look_at(*current_);
+  Token* const oldest = before_previous_;
+  before_previous_ = previous_;
+  previous_ = current_;
+  current_ = oldest;
+}
+
+void StatementBody::look_at(const Token& token) {
   if (opened_last_insert_id_) {
     opened_last_insert_id_ = false;
     if (!token.is(')')) statement_.effects.set(Effect::sets_last_insert_id);
@@ -40,10 +48,8 @@ void StatementBody::feed(const Token& token) {
     }
   }
   if (variable_ != Variable::none && feed_variable(token)) {
-    before_previous_ = previous_;
-    previous_ = token;
-    previous_.kind = TokenKind::system_variable;
-    previous_.word = Word::none;
+    current_->kind = TokenKind::system_variable;
+    current_->word = Word::none;
     return;
   }
   switch (token.kind) {
@@ -70,14 +76,12 @@ void StatementBody::feed(const Token& token) {
     case TokenKind::broken: fail(Cause::unknown); break;
     default: break;
   }
-  before_previous_ = previous_;
-  previous_ = token;
 }
 
 void StatementBody::feed_word(const Token& token) {
   // INSERT and REPLACE are also functions.
-  if (previous_.is(Word::insert) || previous_.is(Word::replace)) fail(Cause::writes_data);
-  if (previous_.is(Word::with) && same_word(token.text, "rollup")) set_with_level(false);
+  if (previous_->is(Word::insert) || previous_->is(Word::replace)) fail(Cause::writes_data);
+  if (previous_->is(Word::with) && same_word(token.text, "rollup")) set_with_level(false);
   switch (token.word) {
     case Word::select:
       definitions_ = false;
@@ -88,22 +92,22 @@ void StatementBody::feed_word(const Token& token) {
     case Word::set: columns_may_follow_ = false; [[fallthrough]];
     case Word::table: set_with_level(false); break;
     case Word::with:
-      if (previous_.kind == TokenKind::end || previous_.is('(') ||
+      if (previous_->kind == TokenKind::end || previous_->is('(') ||
           statement_.access == Access::write) {
         set_with_level(true);
       }
       break;
     case Word::update:
       set_with_level(false);
-      fail(previous_.is(Word::for_) ? Cause::locks_rows : Cause::writes_data);
+      fail(previous_->is(Word::for_) ? Cause::locks_rows : Cause::writes_data);
       break;
     case Word::share:
-      if (previous_.is(Word::for_)) fail(Cause::locks_rows);
+      if (previous_->is(Word::for_)) fail(Cause::locks_rows);
       break;
     case Word::lock: fail(Cause::locks_rows); break;
     case Word::for_:
-      if (previous_.is(Word::value) &&
-          (before_previous_.is(Word::next) || before_previous_.is(Word::previous))) {
+      if (previous_->is(Word::value) &&
+          (before_previous_->is(Word::next) || before_previous_->is(Word::previous))) {
         fail(Cause::sequence);
       }
       break;
@@ -189,7 +193,7 @@ void StatementBody::set_with_level(bool on) {
 }
 
 void StatementBody::open_parenthesis(bool glued) {
-  const Token& name = previous_;
+  const Token& name = *previous_;
   const bool may_be_call = name.is_name() && !definitions_;
   const bool columns = columns_may_follow_ && name.is_name() && name.word != Word::values &&
                        name.word != Word::value;
@@ -198,13 +202,14 @@ void StatementBody::open_parenthesis(bool glued) {
     // Behind `)` and AS, a name with a parenthesis is an alias with columns, a
     // type or an operator; in WITH it is a common table's name.
     const bool declared =
-        before_previous_.is(')') || before_previous_.is(Word::as) || at_with_level();
+        before_previous_->is(')') || before_previous_->is(Word::as) || at_with_level();
     const bool keyword = name.kind == TokenKind::word && may_precede_parenthesis(name.word);
     // COLUMNS in JSON_TABLE(…, '$[*]' COLUMNS (…)).
-    const bool behind_string = name.is(Word::columns) && before_previous_.kind == TokenKind::string;
+    const bool behind_string =
+        name.is(Word::columns) && before_previous_->kind == TokenKind::string;
     if (name.kind == TokenKind::word && may_precede_subquery(name.word)) {
       subquery_must_follow_ = true;
-    } else if (name.is(Word::of) && before_previous_.is(Word::member)) {
+    } else if (name.is(Word::of) && before_previous_->is(Word::member)) {
       // x MEMBER OF (…)
     } else if (!keyword && !declared && !behind_string) {
       note_call(name, glued);
@@ -219,7 +224,7 @@ void StatementBody::open_parenthesis(bool glued) {
 }
 
 void StatementBody::note_call(const Token& function, bool glued) {
-  const bool qualified = before_previous_.is('.');
+  const bool qualified = before_previous_->is('.');
   FunctionKind kind = FunctionKind::unknown;
   if (function.kind == TokenKind::word && !qualified) kind = find_function(function.text, dialect_);
   if (kind == FunctionKind::pure_if_adjacent) {
@@ -264,9 +269,9 @@ void StatementBody::note_call(const Token& function, bool glued) {
 void StatementBody::check_table(const Token& token) {
   const bool in_information_schema = information_schema_;
   information_schema_ = false;
-  if (in_information_schema || previous_.is(Word::from) || previous_.is(Word::join)) {
+  if (in_information_schema || previous_->is(Word::from) || previous_->is(Word::join)) {
     if (is_one_server_table(token.bare())) fail(Cause::one_server);
-  } else if (token.kind == TokenKind::name && previous_.is('.')) {
+  } else if (token.kind == TokenKind::name && previous_->is('.')) {
     // sql_mode=ORACLE: s.NEXTVAL
     if (same_word(token.text, "nextval") || same_word(token.text, "currval")) {
       fail(Cause::sequence);
@@ -275,8 +280,8 @@ void StatementBody::check_table(const Token& token) {
 }
 
 void StatementBody::check_qualifier() {
-  if (!previous_.is_name() || before_previous_.is('.')) return;
-  const std::string_view schema = previous_.bare();
+  if (!previous_->is_name() || before_previous_->is('.')) return;
+  const std::string_view schema = previous_->bare();
   if (is_system_schema(schema)) fail(Cause::one_server);
   information_schema_ = same_word(schema, "information_schema");
 }

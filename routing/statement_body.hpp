@@ -5,7 +5,8 @@
 /// variables and tables that speak of one server. That is why its cost is
 /// constant per token and its memory a few words.
 ///
-/// Drive it: feed() each token in order, up to the statement's end. What it
+/// Drive it: write a token to current(), then feed() it or overwrite it with the
+/// next; in order, up to the statement's end. What it
 /// finds goes to the Statement, which must outlive it. Access only ever turns
 /// from read to write; a write keeps its cause.
 #pragma once
@@ -21,11 +22,17 @@ class StatementBody {
  public:
   StatementBody(const Dialect& dialect, Statement& statement)
       : dialect_(dialect), statement_(statement) {}
+  StatementBody(const StatementBody&) = delete;
+  StatementBody& operator=(const StatementBody&) = delete;
 
   /// Forgets all tokens: a new statement begins.
   void restart();
 
-  void feed(const Token& token);
+  /// Where the next token is to be written. Tokens are not copied: loading what
+  /// has just been stored in pieces stalls the processor.
+  [[nodiscard]] Token& current() { return *current_; }
+  /// Looks at the current token; current() is another one behind it.
+  void feed();
 
   /// It is a write, for this cause if it was a read so far.
   void fail(Cause cause);
@@ -40,6 +47,7 @@ class StatementBody {
   /// Where in `@@scope.name` the tokens stand.
   enum class Variable : std::uint8_t { none, name, after_scope, after_name };
 
+  void look_at(const Token& token);
   void feed_word(const Token& token);
   bool feed_variable(const Token& token);
   void note_variable(std::string_view name);
@@ -54,8 +62,10 @@ class StatementBody {
 
   const Dialect& dialect_;
   Statement& statement_;
-  Token previous_;  // kind end: none yet
-  Token before_previous_;
+  Token tokens_[3];
+  Token* current_ = &tokens_[0];
+  Token* previous_ = &tokens_[1];  // of those that were fed; kind end: none yet
+  Token* before_previous_ = &tokens_[2];
   std::uint64_t with_levels_ = 0;  // bit d: between WITH and its SELECT at depth d
   std::int64_t depth_ = 0;
   Variable variable_ = Variable::none;

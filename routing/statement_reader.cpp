@@ -1,7 +1,5 @@
 #include "routing/statement_reader.hpp"
 
-#include <charconv>
-
 #include "routing/word_table.hpp"
 
 namespace sluice::routing {
@@ -10,7 +8,7 @@ Statement StatementReader::read() {
   statement_ = Statement{};
   body_.restart();
   advance();
-  if (token_.kind == TokenKind::end || token_.kind == TokenKind::semicolon) {
+  if (token_->kind == TokenKind::end || token_->kind == TokenKind::semicolon) {
     write(Cause::empty);
     return statement_;
   }
@@ -31,17 +29,17 @@ void StatementReader::read_only_so_far() {
 }
 
 void StatementReader::feed_rest() {
-  for (; !token_.ends_statement(); advance()) body_.feed(token_);
+  for (; !token_->ends_statement(); advance()) body_.feed();
 }
 
 void StatementReader::skip_rest() {
-  while (!token_.ends_statement()) advance();
+  while (!token_->ends_statement()) advance();
 }
 
 void StatementReader::read_statement() {
   using enum Effect;
-  if (token_.is('(')) return read_parenthesized();
-  switch (token_.word) {
+  if (token_->is('(')) return read_parenthesized();
+  switch (token_->word) {
     case Word::select:
     case Word::with:
     case Word::values:
@@ -123,7 +121,7 @@ void StatementReader::read_statement() {
     default: write(Cause::unknown, {calls_routine}); return skip_rest();
   }
   // CALL, DO, SIGNAL, GET DIAGNOSTICS: the arguments may do more.
-  const bool call = token_.is(Word::call);
+  const bool call = token_->is(Word::call);
   advance();
   if (call) body_.expect_columns();  // the name of the procedure
   feed_rest();
@@ -139,9 +137,9 @@ void StatementReader::read_query() {
 
 void StatementReader::read_parenthesized() {
   read_only_so_far();
-  while (token_.is('(')) advance_fed();
-  if (token_.is(Word::select) || token_.is(Word::with) || token_.is(Word::values) ||
-      token_.is(Word::table)) {
+  while (token_->is('(')) advance_fed();
+  if (token_->is(Word::select) || token_->is(Word::with) || token_->is(Word::values) ||
+      token_->is(Word::table)) {
     return feed_rest();
   }
   write(Cause::unknown);
@@ -151,40 +149,40 @@ void StatementReader::read_parenthesized() {
 // EXPLAIN [options] statement, EXPLAIN FOR CONNECTION id, DESCRIBE table; and
 // ANALYZE, which is MariaDB's EXPLAIN that executes, or ANALYZE TABLE.
 void StatementReader::read_explained() {
-  const bool analyze = token_.is(Word::analyze);
+  const bool analyze = token_->is(Word::analyze);
   read_only_so_far();
   advance();
-  while (!token_.ends_statement()) {
-    if (token_.is(Word::select) || token_.is(Word::with) || token_.is(Word::values) ||
-        token_.is('(') || (token_.is(Word::table) && !analyze)) {
+  while (!token_->ends_statement()) {
+    if (token_->is(Word::select) || token_->is(Word::with) || token_->is(Word::values) ||
+        token_->is('(') || (token_->is(Word::table) && !analyze)) {
       return feed_rest();
     }
-    if (token_.is(Word::insert) || token_.is(Word::replace) || token_.is(Word::update) ||
-        token_.is(Word::delete_)) {
+    if (token_->is(Word::insert) || token_->is(Word::replace) || token_->is(Word::update) ||
+        token_->is(Word::delete_)) {
       return read_data_change();
     }
-    if (token_.is(Word::format)) {
+    if (token_->is(Word::format)) {
       advance();
-      if (!token_.is('=')) continue;
+      if (!token_->is('=')) continue;
       advance();
-      if (!token_.ends_statement()) advance();
-    } else if (token_.is(Word::for_)) {
+      if (!token_->ends_statement()) advance();
+    } else if (token_->is(Word::for_)) {
       advance();
-      if (token_.is(Word::connection)) {
+      if (token_->is(Word::connection)) {
         body_.fail(Cause::one_server);
         return skip_rest();
       }
-      if (!token_.is(Word::schema) && !token_.is(Word::database)) break;
+      if (!token_->is(Word::schema) && !token_->is(Word::database)) break;
       advance();
-      if (token_.is_name()) advance();
-    } else if (token_.is(Word::into)) {
+      if (token_->is_name()) advance();
+    } else if (token_->is(Word::into)) {
       advance_fed();
-      if (token_.kind == TokenKind::user_variable) {
+      if (token_->kind == TokenKind::user_variable) {
         statement_.effects.set(Effect::sets_user_variables);
         advance();
       }
-    } else if (token_.is(Word::extended) || token_.is(Word::partitions) ||
-               token_.is(Word::analyze)) {
+    } else if (token_->is(Word::extended) || token_->is(Word::partitions) ||
+               token_->is(Word::analyze)) {
       advance();
     } else if (analyze) {
       write(Cause::administers, {Effect::implicit_commit});
@@ -198,13 +196,13 @@ void StatementReader::read_explained() {
 }
 
 void StatementReader::read_data_change() {
-  const bool into_table = token_.is(Word::insert) || token_.is(Word::replace);
+  const bool into_table = token_->is(Word::insert) || token_->is(Word::replace);
   write(Cause::writes_data);
   advance();
   if (into_table) {
-    while (token_.is(Word::into) || token_.is(Word::low_priority) ||
-           token_.is(Word::high_priority) || same_word(token_.text, "ignore") ||
-           same_word(token_.text, "delayed")) {
+    while (token_->is(Word::into) || token_->is(Word::low_priority) ||
+           token_->is(Word::high_priority) || same_word(token_->text, "ignore") ||
+           same_word(token_->text, "delayed")) {
       advance();
     }
     body_.expect_columns();
@@ -214,29 +212,29 @@ void StatementReader::read_data_change() {
 
 void StatementReader::read_load() {
   advance();
-  if (token_.is(Word::index)) {
+  if (token_->is(Word::index)) {
     write(Cause::administers, {Effect::implicit_commit});  // LOAD INDEX INTO CACHE
     return skip_rest();
   }
   write(Cause::writes_data);
   // Up to SET come names, columns and variables to read into; behind it, expressions.
   bool local = false;
-  for (; !token_.ends_statement() && !token_.is(Word::set); advance()) {
-    if (token_.is(Word::local)) local = true;
-    if (token_.is(Word::infile) && local) statement_.effects.set(Effect::load_local);
-    if (token_.kind == TokenKind::user_variable) {
+  for (; !token_->ends_statement() && !token_->is(Word::set); advance()) {
+    if (token_->is(Word::local)) local = true;
+    if (token_->is(Word::infile) && local) statement_.effects.set(Effect::load_local);
+    if (token_->kind == TokenKind::user_variable) {
       statement_.effects.set(Effect::sets_user_variables);
     }
-    if (token_.is(Word::character)) advance();  // CHARACTER SET, in which SET begins nothing
-    if (token_.ends_statement()) return;
+    if (token_->is(Word::character)) advance();  // CHARACTER SET, in which SET begins nothing
+    if (token_->ends_statement()) return;
   }
   feed_rest();
 }
 
 void StatementReader::read_create() {
   using enum Effect;
-  for (advance(); !token_.ends_statement(); advance()) {
-    switch (token_.word) {
+  for (advance(); !token_->ends_statement(); advance()) {
+    switch (token_->word) {
       case Word::temporary:
         write(Cause::temporary_table, {creates_temporary_table});
         body_.expect_definitions();
@@ -268,30 +266,30 @@ void StatementReader::read_create() {
 void StatementReader::read_stored_program() {
   write(Cause::defines_schema, {Effect::implicit_commit});
   bool several = false;
-  while (token_.kind != TokenKind::end && token_.kind != TokenKind::broken) {
-    const bool semicolon = token_.kind == TokenKind::semicolon;
+  while (token_->kind != TokenKind::end && token_->kind != TokenKind::broken) {
+    const bool semicolon = token_->kind == TokenKind::semicolon;
     advance();
-    several = several || (semicolon && token_.kind != TokenKind::end);
+    several = several || (semicolon && token_->kind != TokenKind::end);
   }
   if ((several || broken()) && dialect_.multi_statements) {
     statement_.effects.set({Effect::several, Effect::calls_routine});
   }
-  token_.kind = TokenKind::end;
+  body_.current().kind = TokenKind::end;
 }
 
 void StatementReader::read_drop() {
   using enum Effect;
   advance();
-  if (token_.is(Word::prepare)) {
+  if (token_->is(Word::prepare)) {
     write(Cause::prepares);
     return read_prepare();
   }
-  if (token_.is(Word::temporary)) {
+  if (token_->is(Word::temporary)) {
     write(Cause::temporary_table, {drops_temporary_table});
-  } else if (token_.is(Word::database) || token_.is(Word::schema)) {
+  } else if (token_->is(Word::database) || token_->is(Word::schema)) {
     // It may be the current one; then there is none.
     write(Cause::defines_schema, {implicit_commit, changes_schema});
-  } else if (token_.is(Word::user) || token_.is(Word::role) || token_.is(Word::server)) {
+  } else if (token_->is(Word::user) || token_->is(Word::role) || token_->is(Word::server)) {
     write(Cause::administers, {implicit_commit});
   } else {
     write(Cause::defines_schema, {implicit_commit});
@@ -301,154 +299,17 @@ void StatementReader::read_drop() {
 
 void StatementReader::read_alter() {
   advance();
-  for (; !token_.ends_statement(); advance()) {
-    if (token_.is(Word::event)) return read_stored_program();
-    if (token_.is(Word::user) || token_.is(Word::server) || token_.is(Word::instance)) {
+  for (; !token_->ends_statement(); advance()) {
+    if (token_->is(Word::event)) return read_stored_program();
+    if (token_->is(Word::user) || token_->is(Word::server) || token_->is(Word::instance)) {
       write(Cause::administers, {Effect::implicit_commit});
       return skip_rest();
     }
     // Neither ALTER TABLE nor ALTER VIEW is followed by anything that we look for.
-    if (token_.is(Word::table) || token_.is(Word::view)) break;
+    if (token_->is(Word::table) || token_->is(Word::view)) break;
   }
   write(Cause::defines_schema, {Effect::implicit_commit});
   skip_rest();
-}
-
-void StatementReader::read_start() {
-  using enum Effect;
-  advance();
-  if (!token_.is(Word::transaction)) {
-    write(Cause::administers, {implicit_commit});  // START REPLICA
-    return skip_rest();
-  }
-  write(Cause::transaction, {begins_transaction});
-  bool after_read = false;
-  for (; !token_.ends_statement(); advance()) {
-    if (after_read && token_.is(Word::only)) statement_.effects.set(begins_read_only_transaction);
-    if (token_.is(Word::snapshot)) statement_.effects.set(consistent_snapshot);
-    after_read = token_.is(Word::read);
-  }
-}
-
-void StatementReader::read_begin() {
-  advance();
-  if (token_.ends_statement() || token_.is(Word::work)) {
-    write(Cause::transaction, {Effect::begins_transaction});
-    return skip_rest();
-  }
-  read_block();
-}
-
-// BEGIN NOT ATOMIC … END, and other compound statements outside of routines.
-void StatementReader::read_block() {
-  write(Cause::routine, {Effect::calls_routine});
-  while (!done()) {
-    if (token_.kind == TokenKind::semicolon) statement_.effects.set(Effect::several);
-    advance();
-  }
-}
-
-void StatementReader::read_commit_or_rollback() {
-  using enum Effect;
-  write(Cause::transaction);
-  bool to_savepoint = false;
-  bool no = false;
-  for (advance(); !token_.ends_statement(); advance()) {
-    if (token_.is(Word::to)) to_savepoint = true;
-    if (to_savepoint) continue;
-    if (token_.is(Word::chain) && !no) statement_.effects.set(begins_transaction);
-    if (token_.is(Word::release) && !no) statement_.effects.set(disconnects);
-    no = token_.is(Word::no);
-  }
-  statement_.effects.set(to_savepoint ? savepoint : ends_transaction);
-}
-
-void StatementReader::read_lock() {
-  using enum Effect;
-  advance();
-  if (token_.is(Word::table) || token_.is(Word::tables)) {
-    write(Cause::table_lock, {locks_tables, implicit_commit});
-  } else {
-    write(Cause::table_lock, {global_lock});  // LOCK INSTANCE FOR BACKUP
-  }
-  skip_rest();
-}
-
-void StatementReader::read_flush() {
-  using enum Effect;
-  write(Cause::administers, {implicit_commit});
-  bool for_word = false;
-  for (advance(); !token_.ends_statement(); advance()) {
-    const bool export_word = for_word && same_word(token_.text, "export");
-    if (token_.is(Word::with) || export_word) write(Cause::table_lock, {global_lock});
-    for_word = token_.is(Word::for_);
-  }
-}
-
-void StatementReader::read_backup() {
-  using enum Effect;
-  write(Cause::table_lock, {global_lock});
-  advance();
-  const bool stage = token_.is(Word::stage);
-  const bool unlock = token_.is(Word::unlock);
-  if (stage) advance();
-  if (unlock || (stage && token_.is(Word::end))) {
-    statement_.effects = {unlocks_tables};
-  }
-  skip_rest();
-}
-
-void StatementReader::read_handler() {
-  write(Cause::handler);
-  for (advance(); !token_.ends_statement(); advance()) {
-    if (token_.is(Word::read)) return feed_rest();
-    if (token_.is(Word::open)) statement_.effects.set(Effect::opens_handler);
-    if (token_.is(Word::close)) statement_.effects.set(Effect::closes_handler);
-  }
-}
-
-// PREPARE name FROM …, EXECUTE name USING …, EXECUTE IMMEDIATE …,
-// DEALLOCATE PREPARE name and DROP PREPARE name.
-void StatementReader::read_prepare() {
-  using enum Effect;
-  const bool execute = token_.is(Word::execute);
-  const bool deallocate = token_.is(Word::deallocate);
-  // read_drop() has said so.
-  const bool drop = token_.is(Word::prepare) && statement_.cause == Cause::prepares;
-  if (execute) {
-    write(Cause::executes, {executes});
-  } else {
-    write(Cause::prepares, {deallocate || drop ? deallocates : prepares});
-  }
-  advance();
-  if (deallocate) advance();  // PREPARE
-  if (execute && token_.is(Word::immediate)) {
-    advance();
-  } else if (token_.is_name()) {
-    statement_.name = token_.bare();
-    advance();
-  }
-  feed_rest();
-}
-
-void StatementReader::read_kill() {
-  write(Cause::administers, {Effect::kills});
-  advance();
-  if (token_.is(Word::hard) || token_.is(Word::soft)) advance();
-  if (token_.is(Word::query)) {
-    statement_.kill.query_only = true;
-    advance();
-  } else if (token_.is(Word::connection)) {
-    advance();
-  }
-  if (token_.kind == TokenKind::number) {
-    std::uint64_t id = 0;
-    const char* end = token_.text.data() + token_.text.size();
-    const auto [stop, error] = std::from_chars(token_.text.data(), end, id);
-    advance();
-    if (error == std::errc{} && stop == end && token_.ends_statement()) statement_.kill.id = id;
-  }
-  feed_rest();
 }
 
 }  // namespace sluice::routing

@@ -21,9 +21,9 @@ class StatementReader {
   /// The next statement; Cause::empty if there is none before the semicolon.
   [[nodiscard]] Statement read();
   [[nodiscard]] bool done() const {
-    return token_.kind == TokenKind::end || token_.kind == TokenKind::broken;
+    return token_->kind == TokenKind::end || token_->kind == TokenKind::broken;
   }
-  [[nodiscard]] bool broken() const { return token_.kind == TokenKind::broken; }
+  [[nodiscard]] bool broken() const { return token_->kind == TokenKind::broken; }
 
  private:
   // Each stands on the statement's first word and leaves token_ on its end.
@@ -37,6 +37,7 @@ class StatementReader {
   void read_drop();
   void read_alter();
   void read_stored_program();
+  // session_statements.cpp
   void read_start();
   void read_begin();
   void read_commit_or_rollback();
@@ -57,10 +58,13 @@ class StatementReader {
   void read_show();
   void read_show_variables();
 
-  void advance() { token_ = scanner_.next(); }
+  void advance() {
+    token_ = &body_.current();
+    scanner_.next(body_.current());
+  }
   /// The next token, fed to the body.
   void advance_fed() {
-    body_.feed(token_);
+    body_.feed();
     advance();
   }
   /// Feeds the rest, from token_ on, to the body.
@@ -74,7 +78,7 @@ class StatementReader {
   const Dialect& dialect_;
   Statement statement_;
   StatementBody body_;
-  Token token_;
+  const Token* token_ = nullptr;  // body_.current(), where advance() has left it
 };
 
 }  // namespace sluice::routing

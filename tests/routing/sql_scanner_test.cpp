@@ -19,13 +19,19 @@ struct Piece {
   }
 };
 
+Token next(SqlScanner& scanner) {
+  Token token;
+  scanner.next(token);
+  return token;
+}
+
 std::vector<Piece> scan(
     std::string_view sql, const Dialect& dialect = {},
     SqlScanner::ExecutableComments mode = SqlScanner::ExecutableComments::enter) {
   SqlScanner scanner(sql, dialect, mode);
   std::vector<Piece> pieces;
   for (;;) {
-    const Token token = scanner.next();
+    const Token token = next(scanner);
     if (token.kind == end) return pieces;
     pieces.push_back({token.kind, std::string(token.text)});
     if (token.kind == broken) return pieces;
@@ -41,8 +47,8 @@ TEST(SqlScanner, CutsWordsNumbersAndPunctuation) {
 
 TEST(SqlScanner, KnowsKeywordsInAnyCase) {
   SqlScanner scanner("sElEcT selects", {}, SqlScanner::ExecutableComments::enter);
-  EXPECT_EQ(scanner.next().word, Word::select);
-  EXPECT_EQ(scanner.next().word, Word::none);
+  EXPECT_EQ(next(scanner).word, Word::select);
+  EXPECT_EQ(next(scanner).word, Word::none);
 }
 
 TEST(SqlScanner, TakesAnyWordBehindADotForAName) {
@@ -102,17 +108,17 @@ TEST(SqlScanner, SeparatesVariablesFromTheirSurroundings) {
 
 TEST(SqlScanner, TellsWhatTouchesFromWhatStandsApart) {
   SqlScanner scanner("f( g (/**/)", {}, SqlScanner::ExecutableComments::enter);
-  EXPECT_FALSE(scanner.next().glued);  // f
-  EXPECT_TRUE(scanner.next().glued);   // (
-  EXPECT_FALSE(scanner.next().glued);  // g
-  EXPECT_FALSE(scanner.next().glued);  // (
-  EXPECT_FALSE(scanner.next().glued);  // ) behind a comment
+  EXPECT_FALSE(next(scanner).glued);  // f
+  EXPECT_TRUE(next(scanner).glued);   // (
+  EXPECT_FALSE(next(scanner).glued);  // g
+  EXPECT_FALSE(next(scanner).glued);  // (
+  EXPECT_FALSE(next(scanner).glued);  // ) behind a comment
 }
 
 TEST(SqlScanner, StaysBrokenOnceBroken) {
   SqlScanner scanner("'a", {}, SqlScanner::ExecutableComments::enter);
-  EXPECT_EQ(scanner.next().kind, broken);
-  EXPECT_EQ(scanner.next().kind, broken);
+  EXPECT_EQ(next(scanner).kind, broken);
+  EXPECT_EQ(next(scanner).kind, broken);
   EXPECT_FALSE(scanner.ambiguous());
 }
 
@@ -121,7 +127,7 @@ TEST(SqlScanner, OwnsUpToTextThatCutsDifferentlyElsewhere) {
   sjis.unsafe_multibyte = true;
   for (std::string_view sql : {"'\x95\\'", "`\x81`` `", "\x81|"}) {
     SqlScanner scanner(sql, sjis, SqlScanner::ExecutableComments::enter);
-    EXPECT_EQ(scanner.next().kind, broken) << sql;
+    EXPECT_EQ(next(scanner).kind, broken) << sql;
     EXPECT_TRUE(scanner.ambiguous()) << sql;
   }
 }
