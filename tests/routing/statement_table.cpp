@@ -1,4 +1,4 @@
-#include "statement_table.hpp"
+#include "tests/routing/statement_table.hpp"
 
 #include <fstream>
 #include <sstream>

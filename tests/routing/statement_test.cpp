@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "statement_table.hpp"
+#include "tests/routing/statement_table.hpp"
 
 namespace sluice::routing {
 namespace {
