@@ -389,6 +389,17 @@ public class Scenarios {
         equal(othersCount(table), "15");
       }
     });
+    all.put("reset", () -> {  // asked for, the pool resets what comes back
+      String resetting = url(SCHEMA).replace("maxPoolSize=3", "maxPoolSize=1") + "&useResetConnection=true";
+      try (MariaDbPoolDataSource pool = new MariaDbPoolDataSource(resetting + "&user=" + USER + "&password=" + PASSWORD)) {
+        for (int i = 0; i < 5; i++) {
+          try (Connection connection = pool.getConnection()) {
+            equal(ask(connection, "SELECT @a").get(0).get(0), null);
+            ask(connection, "SET @a = 1");
+          }
+        }
+      }
+    });
     all.put("reconnects", () -> {
       for (int i = 0; i < 30; i++) {
         try (Connection other = connect()) {

@@ -24,7 +24,8 @@ sub connect_to {
     $dsn .= ";${own}ssl=1;${own}ssl_optional=1" if $tls;
     my %attributes = (RaiseError => 1, PrintError => 0, AutoCommit => 1);
     $attributes{mysql_enable_utf8mb4} = 1 if $driver eq 'mysql';    # DBD::MariaDB is always so
-    return DBI->connect($dsn, $user, $change{password}, \%attributes);
+    return $change{cached} ? DBI->connect_cached($dsn, $user, $change{password}, \%attributes)
+      : DBI->connect($dsn, $user, $change{password}, \%attributes);
 }
 
 my $main = connect_to();
@@ -311,6 +312,11 @@ my @scenarios = (
         $main->commit;
         equal(one("$locking NOWAIT", undef, $other), 7);
         $other->disconnect;
+    },
+    pool => sub {    # DBI's cache: the same connection, taken up again after a ping
+        my @pooled = map { connect_to(cached => 1) } 1 .. 20;
+        equal(scalar(grep { $_ == $pooled[0] } @pooled), 20);
+        equal(one('SELECT 5', undef, $pooled[0]), 5);
     },
     reconnects => sub {
         for my $i (1 .. 30) {

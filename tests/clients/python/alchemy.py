@@ -12,9 +12,12 @@ from endpoint import (ALL_BYTES, EMOJI, HOST, INFILE, MISSING_SCHEMA, OTHER_SCHE
                       USER, equal, run, scenario)
 
 
+MULTI_STATEMENTS = 1 << 16
+
+
 def engine_to(schema=SCHEMA, password=PASSWORD, query="", **options):
     url = f"mysql+mysqldb://{USER}:{password}@{HOST}:{PORT}/{schema}?charset=utf8mb4{query}"
-    arguments = {"local_infile": 1, **({"ssl": {"cipher": "HIGH"}} if TLS else {})}
+    arguments = {"local_infile": 1, "client_flag": MULTI_STATEMENTS, **({"ssl": {"cipher": "HIGH"}} if TLS else {})}
     return sa.create_engine(url, connect_args=arguments, future=True, **options)
 
 
@@ -204,6 +207,120 @@ def last_insert_id():
         for _ in range(3):
             connection.execute(sa.select(Row).limit(1)).all()
             equal(connection.execute(text("SELECT LAST_INSERT_ID()")).scalar(), key)
+
+
+def at_once():
+    """A connection with autocommit on: reads may go anywhere, so session state has to follow."""
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+def asker(connection):
+    """A function from a statement to the rows, or to None."""
+    def ask(statement):
+        result = connection.execute(text(statement))
+        return [tuple(row) for row in result] if result.returns_rows else None
+    return ask
+
+
+@scenario
+def set_names():
+    connection = at_once()
+    ask = asker(connection)
+    ask("SET NAMES latin1")
+    for _ in range(3):
+        equal(ask("SELECT CHAR_LENGTH('é')"), [(2,)])  # two bytes, two letters
+    connection.invalidate()  # the pool would hand it out as it is
+    connection.close()
+
+
+@scenario
+def set_sql_mode():
+    with at_once() as connection:
+        ask = asker(connection)
+        mode = ask("SELECT @@sql_mode")[0][0]
+        ask("SET sql_mode = 'ANSI_QUOTES'")
+        for _ in range(3):
+            equal(ask(f'SELECT "txt" FROM {PREFIX}_kinds'), [(EMOJI,)])
+        ask(f"SET sql_mode = '{mode}'")
+        equal(ask('SELECT "txt"'), [("txt",)])
+
+
+@scenario
+def use_schema():
+    with at_once() as connection:
+        ask = asker(connection)
+        ask(f"CREATE TABLE IF NOT EXISTS {OTHER_SCHEMA}.{PREFIX}_there AS SELECT 7 AS v")
+        ask(f"USE {OTHER_SCHEMA}")
+        equal(ask(f"SELECT v FROM {PREFIX}_there"), [(7,)])
+        fails(1049, lambda: ask(f"USE {MISSING_SCHEMA}"))
+        equal(ask("SELECT DATABASE()"), [(OTHER_SCHEMA,)])
+        ask(f"USE {SCHEMA}")
+
+
+@scenario
+def user_variable():
+    with at_once() as connection:
+        ask = asker(connection)
+        ask(r"SET @a \:= 5")
+        equal(ask("SELECT @a + 1"), [(6,)])
+
+
+@scenario
+def text_prepare():
+    with at_once() as connection:
+        ask = asker(connection)
+        ask("PREPARE s FROM 'SELECT ? * 2'")
+        ask("SET @p = 21")
+        equal(ask("EXECUTE s USING @p"), [(42,)])
+        ask("DEALLOCATE PREPARE s")
+
+
+@scenario
+def temporary_table():
+    with at_once() as connection:
+        ask = asker(connection)
+        ask(f"CREATE TEMPORARY TABLE {PREFIX}_temp AS SELECT 3 AS v")
+        equal(ask(f"SELECT v FROM {PREFIX}_temp") + ask(f"SELECT v FROM {PREFIX}_temp"), [(3,), (3,)])
+        ask(f"DROP TEMPORARY TABLE {PREFIX}_temp")
+        fails(1146, lambda: ask(f"SELECT v FROM {PREFIX}_temp"))
+
+
+@scenario
+def show_warnings():
+    with at_once() as connection:
+        ask = asker(connection)
+        equal(ask("SELECT CAST('abc' AS SIGNED)"), [(0,)])
+        equal([row[1] for row in ask("SHOW WARNINGS")], [1292])
+        ask(f"DROP TABLE IF EXISTS {PREFIX}_never")
+        equal([row[1] for row in ask("SHOW WARNINGS")], [1051])
+
+
+def sets(statement):
+    """The results of a statement on the driver's own cursor."""
+    raw = engine.raw_connection()
+    with raw.cursor() as cursor:
+        cursor.execute(statement)
+        results = [cursor.fetchall()]
+        while cursor.nextset():
+            results.append(cursor.fetchall())
+    raw.commit()
+    raw.close()
+    return results
+
+
+@scenario
+def multi_statements():
+    emptied()
+    equal(sets(f"SELECT 1; INSERT INTO {PREFIX}_row VALUES (1, 'x'); SELECT v FROM {PREFIX}_row"), [((1,),), (), (("x",),)])
+
+
+@scenario
+def call_results():
+    with at_once() as connection:
+        ask = asker(connection)
+        ask(f"DROP PROCEDURE IF EXISTS {PREFIX}_p")
+        ask(f"CREATE PROCEDURE {PREFIX}_p(n INT) BEGIN SELECT n; SELECT n + 1, 'two'; END")
+    equal(sets(f"CALL {PREFIX}_p(4)")[:2], [((4,),), ((5, "two"),)])
 
 
 @scenario
