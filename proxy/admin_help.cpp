@@ -1,0 +1,89 @@
+#include "proxy/admin_help.hpp"
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "config/nearest.hpp"
+#include "proxy/admin_scanner.hpp"
+
+namespace sluice::proxy {
+namespace {
+
+constexpr auto topics = std::to_array<AdminTopic>({
+    {"SHOW BACKENDS", "SHOW BACKENDS [LIKE 'pattern']",
+     "the backends: role, state, health, lag, load, and why one serves no reads",
+     "One row for each configured backend.\n"
+     "  role       primary, replica or unknown, as discovered\n"
+     "  state      what SET BACKEND said: ONLINE, DRAIN or OFFLINE; since, by and why go with it\n"
+     "  health     up, suspect, down or unknown, as the probes and the traffic tell\n"
+     "  lag_ms     how old a read here may be; NULL if that is not known\n"
+     "  in_flight  commands sent whose reply is not complete\n"
+     "  excluded   why it serves no reads now; empty if it does",
+     "SHOW BACKENDS LIKE 'db%'\nSHOW PRIMARY\nSHOW REPLICAS"},
+    {"SHOW PRIMARY", "SHOW PRIMARY", "the backend that takes the writes",
+     "The primary's row of SHOW BACKENDS; no row if there is none.\nSHOW MASTER means the same.",
+     "SHOW PRIMARY"},
+    {"SHOW REPLICAS", "SHOW REPLICAS", "the backends that replicate from the primary",
+     "The replicas' rows of SHOW BACKENDS.\nSHOW SLAVES means the same.", "SHOW REPLICAS"},
+    {"SHOW SESSIONS", "SHOW SESSIONS [LIKE 'user']",
+     "the clients: where each one is, and what keeps it there",
+     "One row for each client session.\n"
+     "  id       what KILL takes, and what CONNECTION_ID() says to the client\n"
+     "  backend  of the statement under way or of the link it holds\n"
+     "  pins     why the session must stay on its link; empty if it may move\n"
+     "  reason   why its last statement went where it went",
+     "SHOW SESSIONS\nSHOW SESSIONS LIKE 'app'"},
+    {"SHOW STATUS", "SHOW STATUS [LIKE 'pattern']", "counters and facts, by name",
+     "decisions_<reason> counts statements by why they went where they went; misroutes are\n"
+     "statements that were taken for reads and that a replica refused as writes.",
+     "SHOW STATUS LIKE 'decisions%'"},
+    {"SHOW TOPOLOGY", "SHOW TOPOLOGY [LIKE 'pattern']",
+     "who replicates from whom, and why the primary is the primary",
+     "One row for each backend and replication channel, as the last answered probe saw it.",
+     "SHOW TOPOLOGY"},
+    {"SHOW ALERTS", "SHOW ALERTS", "what is wrong with the cluster now",
+     "No row means that nothing is wrong.", "SHOW ALERTS"},
+    {"SHOW VARIABLES", "SHOW VARIABLES [LIKE 'pattern']", "the settings as they are running",
+     "Names are those of the configuration file; secrets are masked. What clients expect of any\n"
+     "server (version, sql_mode and the like) follows.",
+     "SHOW VARIABLES LIKE 'routing.%'"},
+    {"SHOW USERS", "SHOW USERS [LIKE 'pattern']", "the accounts that applications log in with", "",
+     "SHOW USERS"},
+    {"SET BACKEND", "SET BACKEND name ONLINE | DRAIN | OFFLINE [BECAUSE 'text']",
+     "take a backend out of traffic, or put it back",
+     "  DRAIN    no new work; what is under way ends in its own time\n"
+     "  OFFLINE  nothing at all\n"
+     "  ONLINE   undoes both\n"
+     "SHOW BACKENDS tells since when, by whom and why.",
+     "SET BACKEND r1 DRAIN BECAUSE 'new disk'\nSET BACKEND r1 ONLINE"},
+    {"KILL", "KILL [CONNECTION | QUERY] id", "end a session, or only its present statement",
+     "The id is that of SHOW SESSIONS.", "KILL QUERY 42"},
+    {"HELP", "HELP [command]", "this list, or more about one command", "", "HELP SET BACKEND"},
+});
+
+}  // namespace
+
+std::span<const AdminTopic> admin_topics() { return topics; }
+
+const AdminTopic* find_admin_topic(std::string_view name) {
+  const std::string wanted = to_upper(name);
+  for (const AdminTopic& topic : topics)
+    if (topic.command == wanted) return &topic;
+  for (const AdminTopic& topic : topics)
+    if (!wanted.empty() && topic.command.ends_with(" " + wanted)) return &topic;
+  return nullptr;
+}
+
+std::optional<std::string> nearest_admin_command(std::string_view first, std::string_view second) {
+  std::vector<std::string> commands;
+  for (const AdminTopic& topic : topics) commands.emplace_back(topic.command);
+  std::string words(first);
+  if (!second.empty()) words.append(" ").append(second);
+  if (auto found = config::nearest(words, commands)) return found;
+  // "BACKENDS" alone.
+  if (auto found = config::nearest("SHOW " + std::string(first), commands)) return found;
+  return config::nearest(first, commands);
+}
+
+}  // namespace sluice::proxy
