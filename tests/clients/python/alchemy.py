@@ -27,6 +27,7 @@ Base = declarative_base()
 
 class Kinds(Base):
     __tablename__ = f"{PREFIX}_kinds"
+    __table_args__ = {"mysql_charset": "utf8mb4"}  # whatever the schema's is
     id = sa.Column(sa.Integer, primary_key=True)
     txt = sa.Column(sa.String(100))
     bin = sa.Column(sa.LargeBinary)
@@ -41,6 +42,7 @@ class Kinds(Base):
 
 class Row(Base):
     __tablename__ = f"{PREFIX}_row"
+    __table_args__ = {"mysql_charset": "utf8mb4"}
     id = sa.Column(sa.Integer, primary_key=True)
     v = sa.Column(sa.String(50))
 
