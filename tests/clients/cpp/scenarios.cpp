@@ -28,7 +28,7 @@ void equal(unsigned long long got, unsigned long long expected) {
 
 std::string fresh(const Connection& on, const std::string& name,
                   const std::string& with = "id INT PRIMARY KEY AUTO_INCREMENT, v INT") {
-  const std::string table = prefix + "_" + name;
+  std::string table = prefix + "_" + name;
   on.ask("DROP TABLE IF EXISTS " + table);
   on.ask("CREATE TABLE " + table + " (" + with + ")");
   return table;
