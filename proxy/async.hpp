@@ -5,7 +5,10 @@
 /// of its worker from begin to end; nothing here is shared between threads.
 ///
 /// GCC 12.2 destroys some temporaries inside co_await expressions twice: name an
-/// aggregate or a capturing lambda first, then move it in.
+/// aggregate or a capturing lambda first, then move it in. It also stores the
+/// result of a co_await that is a condition, or an operand of one, over the
+/// coroutine's resume pointer: `if (co_await f())` and `co_await f() == x` crash at
+/// -O2. Name the result first. The layering test looks for both.
 #pragma once
 
 #include <boost/asio/as_tuple.hpp>

@@ -37,10 +37,11 @@ ClientSession::~ClientSession() {
 }
 
 Task<> ClientSession::run() {
-  if (co_await log_in()) {
-    while (co_await serve()) {
-      if (worker_.draining() && !runner_.bound()) break;
-    }
+  const bool admitted = co_await log_in();
+  Next next = admitted ? Next::go_on : Next::close;
+  while (next == Next::go_on) {
+    next = co_await serve();
+    if (worker_.draining() && !runner_.bound()) break;
   }
   stream_.close();
 }
@@ -54,16 +55,18 @@ Task<> ClientSession::kill(KillScope scope) {
   if (scope == KillScope::connection) stream_.close();
 }
 
-/// Reads one command and serves it; false when the session is over.
-Task<bool> ClientSession::serve() {
+/// Reads one command and serves it.
+Task<Next> ClientSession::serve() {
   idle_ = stream_.input().empty();
-  if (co_await stream_.fill_to(packet_header_size)) co_return false;
+  error_code error = co_await stream_.fill_to(packet_header_size);
+  if (error) co_return Next::close;
   idle_ = false;
   const auto header = protocol::decode_header(stream_.input().data());
   const auto window =
       static_cast<std::size_t>(worker_.shared().settings->limits.statement_window.bytes);
   const std::size_t here = std::min<std::size_t>(header.payload_size, window);
-  if (co_await stream_.fill_to(packet_header_size + here)) co_return false;
+  error = co_await stream_.fill_to(packet_header_size + here);
+  if (error) co_return Next::close;
 
   Work work;
   work.buffered = packet_header_size + here;
@@ -72,22 +75,22 @@ Task<bool> ClientSession::serve() {
   if (header.sequence != 0 || header.payload_size == 0) {
     co_await runner_.answer_error(work, errors::packets_out_of_order, "08S01",
                                   "Got packets out of order");
-    co_return false;
+    co_return Next::close;
   }
   const protocol::Bytes payload = stream_.input().subspan(packet_header_size, here);
   const auto command = protocol::decode_command(payload, runner_.capabilities());
   if (!command) {
     co_return co_await runner_.answer_error(work, errors::malformed_packet, "HY000",
-                                            "Malformed communication packet.") == Next::go_on;
+                                            "Malformed communication packet.");
   }
   work.command = &*command;
   work.kind = protocol::reply_kind_of(command->command);
   co_return co_await serve_command(work, *command);
 }
 
-Task<bool> ClientSession::serve_command(Work& work, const protocol::ClientCommand& command) {
+Task<Next> ClientSession::serve_command(Work& work, const protocol::ClientCommand& command) {
   switch (command.command) {
-    case Command::quit: co_return false;
+    case Command::quit: co_return Next::close;
     case Command::query: co_return co_await query(work, command);
     case Command::stmt_prepare: co_return co_await prepare(work, command);
     case Command::stmt_execute:
@@ -96,33 +99,31 @@ Task<bool> ClientSession::serve_command(Work& work, const protocol::ClientComman
     case Command::stmt_reset:
     case Command::stmt_send_long_data:
     case Command::mariadb_stmt_bulk_execute: co_return co_await with_statement(work, command);
-    case Command::ping: co_return co_await runner_.answer_ok(work) == Next::go_on;
-    case Command::reset_connection:
-      runner_.reset();
-      co_return co_await runner_.answer_ok(work) == Next::go_on;
+    case Command::ping: co_return co_await runner_.answer_ok(work);
+    case Command::reset_connection: runner_.reset(); co_return co_await runner_.answer_ok(work);
     case Command::change_user: co_return co_await change_user(work);
     case Command::set_option:
       if (command.option > 1) break;
       runner_.set_multi_statements(command.option == 0);
-      co_return co_await runner_.answer_end(work) == Next::go_on;
+      co_return co_await runner_.answer_end(work);
     case Command::process_kill:
       co_return co_await kill_other(work, command.connection, KillScope::connection);
     case Command::init_db:
       work.statement = primary_command(routing::Cause::session_setting);
       work.statement.effects.set(routing::Effect::changes_schema);
-      co_return co_await runner_.run(work) == Next::go_on;
+      co_return co_await runner_.run(work);
     case Command::field_list:
     case Command::statistics:
     case Command::debug:
       work.statement = primary_command(routing::Cause::one_server);
-      co_return co_await runner_.run(work) == Next::go_on;
+      co_return co_await runner_.run(work);
     default: break;
   }
   co_return co_await runner_.answer_error(work, errors::unknown_command, "08S01",
-                                          "Unknown command") == Next::go_on;
+                                          "Unknown command");
 }
 
-Task<bool> ClientSession::query(Work& work, const protocol::ClientCommand& command) {
+Task<Next> ClientSession::query(Work& work, const protocol::ClientCommand& command) {
   work.sql = command.text;
   work.statement = work.streamed ? routing::classify_beginning(command.text, runner_.dialect())
                                  : routing::classify(command.text, runner_.dialect());
@@ -132,16 +133,16 @@ Task<bool> ClientSession::query(Work& work, const protocol::ClientCommand& comma
         work, work.statement.kill.id,
         work.statement.kill.query_only ? KillScope::query : KillScope::connection);
   }
-  co_return co_await runner_.run(work) == Next::go_on;
+  co_return co_await runner_.run(work);
 }
 
-Task<bool> ClientSession::prepare(Work& work, const protocol::ClientCommand& command) {
+Task<Next> ClientSession::prepare(Work& work, const protocol::ClientCommand& command) {
   const routing::Statement classified =
       work.streamed ? routing::classify_beginning(command.text, runner_.dialect())
                     : routing::classify(command.text, runner_.dialect());
   if (work.streamed) {
-    co_return co_await runner_.answer_error(
-        work, 1390, "HY000", "Sluice: the statement is too long to be prepared") == Next::go_on;
+    co_return co_await runner_.answer_error(work, 1390, "HY000",
+                                            "Sluice: the statement is too long to be prepared");
   }
   work.how = Work::How::prepare;
   work.prepared = &runner_.statements().add(std::string(command.text), classified, runner_.state());
@@ -153,15 +154,15 @@ Task<bool> ClientSession::prepare(Work& work, const protocol::ClientCommand& com
   work.statement.hint = classified.hint;
   const Next next = co_await runner_.run(work);
   if (!runner_.prepare_succeeded()) runner_.statements().erase(id);
-  co_return next == Next::go_on;
+  co_return next;
 }
 
-Task<bool> ClientSession::with_statement(Work& work, const protocol::ClientCommand& command) {
+Task<Next> ClientSession::with_statement(Work& work, const protocol::ClientCommand& command) {
   const bool silent =
       command.command == Command::stmt_close || command.command == Command::stmt_send_long_data;
   PreparedStatement* prepared = runner_.statements().find(command.statement);
   if (prepared == nullptr) {
-    if (silent) co_return co_await runner_.skip_rest(work) == Next::go_on;
+    if (silent) co_return co_await runner_.skip_rest(work);
     const bool executes = command.command == Command::stmt_execute ||
                           command.command == Command::mariadb_stmt_bulk_execute;
     const std::string message = "Unknown prepared statement handler (" +
@@ -169,8 +170,7 @@ Task<bool> ClientSession::with_statement(Work& work, const protocol::ClientComma
                                 (executes                                 ? "mysqld_stmt_execute"
                                  : command.command == Command::stmt_reset ? "mysqld_stmt_reset"
                                                                           : "mysqld_stmt_fetch");
-    co_return co_await runner_.answer_error(work, errors::unknown_stmt, "HY000", message) ==
-        Next::go_on;
+    co_return co_await runner_.answer_error(work, errors::unknown_stmt, "HY000", message);
   }
   work.prepared = prepared;
   work.sql = prepared->sql;
@@ -178,18 +178,16 @@ Task<bool> ClientSession::with_statement(Work& work, const protocol::ClientComma
   switch (command.command) {
     case Command::stmt_close:
       runner_.close_statement(*prepared);
-      co_return co_await runner_.skip_rest(work) == Next::go_on;
+      co_return co_await runner_.skip_rest(work);
     case Command::stmt_reset:
       runner_.reset_statement(*prepared);
-      co_return co_await runner_.answer_ok(work) == Next::go_on;
-    case Command::stmt_send_long_data:
-      co_return co_await runner_.send_long_data(work) == Next::go_on;
+      co_return co_await runner_.answer_ok(work);
+    case Command::stmt_send_long_data: co_return co_await runner_.send_long_data(work);
     case Command::stmt_fetch:
       if (!prepared->has_cursor) {
         co_return co_await runner_.answer_error(
             work, 1421, "HY000",
-            "The statement (" + std::to_string(command.statement) + ") has no open cursor.") ==
-            Next::go_on;
+            "The statement (" + std::to_string(command.statement) + ") has no open cursor.");
       }
       work.how = Work::How::fetch;
       work.statement = {};
@@ -201,29 +199,28 @@ Task<bool> ClientSession::with_statement(Work& work, const protocol::ClientComma
       work.wants_cursor = command.wants_cursor();
       break;
   }
-  co_return co_await runner_.run(work) == Next::go_on;
+  co_return co_await runner_.run(work);
 }
 
-Task<bool> ClientSession::kill_other(Work& work, std::uint64_t id, KillScope scope) {
+Task<Next> ClientSession::kill_other(Work& work, std::uint64_t id, KillScope scope) {
   const auto victim = worker_.shared().sessions.find(id);
   if (!victim) {
     co_return co_await runner_.answer_error(work, errors::unknown_thread, "HY000",
-                                            "Unknown thread id: " + std::to_string(id)) ==
-        Next::go_on;
+                                            "Unknown thread id: " + std::to_string(id));
   }
   // Sluice cannot know who may kill others' sessions; one's own are one's own.
   if (victim->names().user != identity_->user) {
-    co_return co_await runner_.answer_error(
-        work, 1095, "HY000", "You are not owner of thread " + std::to_string(id)) == Next::go_on;
+    co_return co_await runner_.answer_error(work, 1095, "HY000",
+                                            "You are not owner of thread " + std::to_string(id));
   }
   if (victim->id == record_->id) {
     // A session that kills itself hears so, as from a server.
     co_await runner_.answer_error(work, errors::query_interrupted, "70100",
                                   "Query execution was interrupted");
-    co_return scope == KillScope::query;
+    co_return scope == KillScope::query ? Next::go_on : Next::close;
   }
   worker_.shared().kill(*victim, scope);
-  co_return co_await runner_.answer_ok(work) == Next::go_on;
+  co_return co_await runner_.answer_ok(work);
 }
 
 }  // namespace sluice::proxy

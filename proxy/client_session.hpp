@@ -43,13 +43,13 @@ class ClientSession {
   Task<std::optional<protocol::Buffer>> check_account(const protocol::ClientIdentity& identity,
                                                       const config::User& user);
   Task<> begin(const protocol::ClientIdentity& identity, const config::User& user);
-  Task<bool> serve();
-  Task<bool> serve_command(Work& work, const protocol::ClientCommand& command);
-  Task<bool> query(Work& work, const protocol::ClientCommand& command);
-  Task<bool> prepare(Work& work, const protocol::ClientCommand& command);
-  Task<bool> with_statement(Work& work, const protocol::ClientCommand& command);
-  Task<bool> change_user(Work& work);
-  Task<bool> kill_other(Work& work, std::uint64_t id, KillScope scope);
+  Task<Next> serve();
+  Task<Next> serve_command(Work& work, const protocol::ClientCommand& command);
+  Task<Next> query(Work& work, const protocol::ClientCommand& command);
+  Task<Next> prepare(Work& work, const protocol::ClientCommand& command);
+  Task<Next> with_statement(Work& work, const protocol::ClientCommand& command);
+  Task<Next> change_user(Work& work);
+  Task<Next> kill_other(Work& work, std::uint64_t id, KillScope scope);
   [[nodiscard]] protocol::ClientLoginParams login_params(const protocol::Nonce& nonce) const;
 
   Worker& worker_;

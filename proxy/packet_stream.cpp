@@ -67,19 +67,22 @@ Task<error_code> PacketStream::fill() {
 Task<error_code> PacketStream::fill_to(std::size_t size) {
   reserve(size);
   while (input().size() < size) {
-    if (const error_code error = co_await fill()) co_return error;
+    const error_code error = co_await fill();
+    if (error) co_return error;
   }
   co_return error_code{};
 }
 
 Task<error_code> PacketStream::read_packet(Packet& packet, std::size_t limit) {
-  if (const error_code error = co_await fill_to(protocol::packet_header_size)) co_return error;
+  error_code error = co_await fill_to(protocol::packet_header_size);
+  if (error) co_return error;
   const auto header = protocol::decode_header(input().data());
   if (header.payload_size > limit) {
     co_return protocol::make_error_code(protocol::Errc::too_large);
   }
   const std::size_t whole = protocol::packet_header_size + header.payload_size;
-  if (const error_code error = co_await fill_to(whole)) co_return error;
+  error = co_await fill_to(whole);
+  if (error) co_return error;
   const auto payload = input().subspan(protocol::packet_header_size, header.payload_size);
   packet.payload.assign(payload.begin(), payload.end());
   packet.sequence = header.sequence;

@@ -61,7 +61,9 @@ Task<RelayEnd> Relay::wait(std::shared_ptr<Link> link) {
     if (lost_) co_return flushed_ ? RelayEnd::cut : RelayEnd::lost;
     if (ended_) co_return RelayEnd::complete;
     if (infile_) {
-      if (co_await pass_on() || co_await send_file(link)) co_return RelayEnd::client_gone;
+      error_code error = co_await pass_on();
+      if (!error) error = co_await send_file(link);
+      if (error) co_return RelayEnd::client_gone;
       infile_ = false;
       continue;
     }
@@ -109,12 +111,14 @@ void Relay::discard() {
 Task<error_code> Relay::send_file(std::shared_ptr<Link> link) {
   // The client's packets up to and with an empty one are the file's.
   for (;;) {
-    if (const error_code error = co_await client_.fill_to(packet_header_size)) co_return error;
+    error_code error = co_await client_.fill_to(packet_header_size);
+    if (error) co_return error;
     const auto header = protocol::decode_header(client_.input().data());
     std::size_t left = packet_header_size + header.payload_size;
     while (left > 0) {
       if (client_.input().empty()) {
-        if (const error_code error = co_await client_.fill()) co_return error;
+        error = co_await client_.fill();
+        if (error) co_return error;
       }
       const std::size_t part = std::min(left, client_.input().size());
       link->send_more(client_.input().first(part));

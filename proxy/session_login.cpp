@@ -116,7 +116,8 @@ Task<bool> ClientSession::log_in() {
     }
   }
   if (refusal) add(shared.counters.clients_refused);
-  co_return !co_await stream_.write_all(login.outgoing()) && !refusal;
+  const error_code lost = co_await stream_.write_all(login.outgoing());
+  co_return !lost && !refusal;
 }
 
 /// Asks the primary whether the account may log in and use the schema, unless it
@@ -186,9 +187,10 @@ Task<> ClientSession::begin(const protocol::ClientIdentity& identity, const conf
   co_return;
 }
 
-Task<bool> ClientSession::change_user(Work& work) {
+Task<Next> ClientSession::change_user(Work& work) {
   Shared& shared = worker_.shared();
-  if (co_await stream_.fill_to(work.buffered)) co_return false;
+  error_code error = co_await stream_.fill_to(work.buffered);
+  if (error) co_return Next::close;
   const protocol::Bytes packet = stream_.input().first(work.buffered);
   const protocol::Buffer payload(packet.begin() + protocol::packet_header_size, packet.end());
   stream_.consume(work.buffered);
@@ -201,21 +203,23 @@ Task<bool> ClientSession::change_user(Work& work) {
                        .verify_name = {}};
   const auto first = login.start_change_user(payload, 0, *identity_);
   // A server hangs up on a client that fails here; so do we.
-  if (co_await drive(login, stream_, options, first)) co_return false;
+  error = co_await drive(login, stream_, options, first);
+  if (error) co_return Next::close;
   protocol::ClientIdentity identity = login.take_identity();
   const config::User* user = config::find_user(*shared.settings, identity.user);
-  if (user == nullptr) co_return false;
+  if (user == nullptr) co_return Next::close;
   if (identity.schema.empty()) identity.schema = user->default_schema;
   const auto refusal = co_await check_account(identity, *user);
   if (refusal) {
     login.answer(*refusal);
     co_await stream_.write_all(login.outgoing());
-    co_return false;
+    co_return Next::close;
   }
   identity_ = std::move(identity);
   co_await begin(*identity_, *user);
   login.accept(runner_.status());
-  co_return !co_await stream_.write_all(login.outgoing());
+  error = co_await stream_.write_all(login.outgoing());
+  co_return error ? Next::close : Next::go_on;
 }
 
 }  // namespace sluice::proxy

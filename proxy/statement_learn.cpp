@@ -94,7 +94,8 @@ void StatementRunner::learn_writes(const Work& work) {
 Task<> StatementRunner::learn_collation(std::shared_ptr<Link> link) {
   if (link->closed()) co_return;
   InternalQuery query(worker_.executor());
-  if (co_await query.run(link, "SELECT @@collation_connection")) co_return;
+  const error_code error = co_await query.run(link, "SELECT @@collation_connection");
+  if (error) co_return;
   if (query.rows().size() != 1 || query.rows()[0].size() != 1 || !query.rows()[0][0]) co_return;
   wanted_.set("collation_connection", *query.rows()[0][0]);
   link->image = wanted_;
@@ -130,11 +131,13 @@ Task<Next> StatementRunner::skip_rest(Work& work) {
     co_return Next::go_on;
   }
   for (bool more = true; more;) {
-    if (co_await client_.fill_to(packet_header_size)) co_return Next::close;
+    error_code error = co_await client_.fill_to(packet_header_size);
+    if (error) co_return Next::close;
     const auto header = protocol::decode_header(client_.input().data());
     std::size_t left = packet_header_size + header.payload_size;
     while (left > 0) {
-      if (client_.input().empty() && co_await client_.fill()) co_return Next::close;
+      if (client_.input().empty()) error = co_await client_.fill();
+      if (error) co_return Next::close;
       const std::size_t part = std::min(left, client_.input().size());
       client_.consume(part);
       left -= part;
@@ -162,11 +165,13 @@ Task<Next> StatementRunner::answer_error(Work& work, std::uint16_t code, std::st
   const std::string kept_message(message);
   running_ = false;
   show();
-  if (co_await skip_rest(work) == Next::close) co_return Next::close;
+  const Next skipped = co_await skip_rest(work);
+  if (skipped == Next::close) co_return skipped;
   protocol::Buffer out;
   const protocol::ErrPacket err{.code = code, .sql_state = kept_state, .message = kept_message};
   protocol::append_err(out, err, capabilities_, static_cast<std::uint8_t>(work.last_sequence + 1));
-  co_return co_await client_.write_all(out) ? Next::close : Next::go_on;
+  const error_code error = co_await client_.write_all(out);
+  co_return error ? Next::close : Next::go_on;
 }
 
 Task<Next> StatementRunner::answer_ok(Work& work) {
@@ -174,7 +179,8 @@ Task<Next> StatementRunner::answer_ok(Work& work) {
   protocol::Buffer out;
   const protocol::OkPacket ok{.status = status_};
   protocol::append_ok(out, ok, capabilities_, static_cast<std::uint8_t>(work.last_sequence + 1));
-  co_return co_await client_.write_all(out) ? Next::close : Next::go_on;
+  const error_code error = co_await client_.write_all(out);
+  co_return error ? Next::close : Next::go_on;
 }
 
 Task<Next> StatementRunner::answer_end(Work& work) {
@@ -182,7 +188,8 @@ Task<Next> StatementRunner::answer_end(Work& work) {
   protocol::Buffer out;
   const protocol::EofPacket end{.warnings = 0, .status = status_};
   protocol::append_end(out, end, capabilities_, static_cast<std::uint8_t>(work.last_sequence + 1));
-  co_return co_await client_.write_all(out) ? Next::close : Next::go_on;
+  const error_code error = co_await client_.write_all(out);
+  co_return error ? Next::close : Next::go_on;
 }
 
 }  // namespace sluice::proxy

@@ -29,7 +29,8 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   if (work.prepared != nullptr && work.how == Work::How::execute) {
     const bool its_own = work.wants_cursor || work.prepared->sends_long_data;
     const std::string key = its_own ? work.prepared->key_of_its_own() : work.prepared->key;
-    if (co_await ensure_prepared(work, link, key)) co_return RelayEnd::lost;
+    const error_code error = co_await ensure_prepared(work, link, key);
+    if (error) co_return RelayEnd::lost;
   }
   const bool insert_id_wanted =
       work.statement.effects.has(routing::Effect::speaks_of_previous) && link->user != record_.id;
@@ -127,11 +128,13 @@ Task<RelayEnd> StatementRunner::stream_command(Work& work, std::shared_ptr<Link>
   link->begin(work.kind, work.kind == protocol::ReplyKind::none ? nullptr : &relay_,
               Relay::main_tag);
   for (bool more = true; more;) {
-    if (co_await client_.fill_to(packet_header_size)) co_return RelayEnd::client_gone;
+    error_code error = co_await client_.fill_to(packet_header_size);
+    if (error) co_return RelayEnd::client_gone;
     const auto header = protocol::decode_header(client_.input().data());
     std::size_t left = packet_header_size + header.payload_size;
     while (left > 0) {
-      if (client_.input().empty() && co_await client_.fill()) co_return RelayEnd::client_gone;
+      if (client_.input().empty()) error = co_await client_.fill();
+      if (error) co_return RelayEnd::client_gone;
       const std::size_t part = std::min(left, client_.input().size());
       link->send_more(client_.input().first(part));
       client_.consume(part);
@@ -177,7 +180,8 @@ Task<error_code> StatementRunner::sync_now(std::shared_ptr<Link> link,
   const unsigned syncs = queue_sync(*link, wanted, false);
   relay_.expect_syncs(syncs);
   link->flush();
-  switch (co_await relay_.wait_sync()) {
+  const RelayEnd end = co_await relay_.wait_sync();
+  switch (end) {
     case RelayEnd::complete: link->image = wanted; co_return error_code{};
     case RelayEnd::sync_failed:
       refusal_ = relay_.sync_error();
@@ -191,9 +195,10 @@ Task<error_code> StatementRunner::ensure_prepared(Work& work, std::shared_ptr<Li
                                                   const std::string& key) {
   if (link->prepared.find(key) != nullptr) co_return error_code{};
   // Names resolve as they did when the client prepared it.
-  if (const error_code error = co_await sync_now(link, work.prepared->state)) co_return error;
+  error_code error = co_await sync_now(link, work.prepared->state);
+  if (error) co_return error;
   InternalQuery query(worker_.executor());
-  const error_code error = co_await query.run(link, work.prepared->sql, Command::stmt_prepare);
+  error = co_await query.run(link, work.prepared->sql, Command::stmt_prepare);
   if (error) co_return error;
   if (query.refusal() || !query.prepared()) {
     refusal_ = query.refusal_payload();
@@ -230,8 +235,9 @@ Task<Next> StatementRunner::send_long_data(Work& work) {
   bool ready = slot->place && !slot->place->closed();
   if (ready) {
     const std::string key = prepared.key_of_its_own();
-    ready = !co_await ensure_prepared(work, slot->place.link(), key) &&
-            !co_await sync_now(slot->place.link(), wanted_);
+    error_code error = co_await ensure_prepared(work, slot->place.link(), key);
+    if (!error) error = co_await sync_now(slot->place.link(), wanted_);
+    ready = !error;
     if (ready) {
       prepared.sends_long_data = true;
       pins_.add(routing::Pin::long_data);

@@ -21,7 +21,8 @@ struct Free {
 /// A fresh key with a certificate that it signs itself; clients can encrypt with
 /// it, but not verify who answers.
 void use_self_signed(TlsContext& context) {
-  const std::unique_ptr<EVP_PKEY, Free> key(EVP_EC_gen("P-256"));
+  static char curve[] = "P-256";  // the variadic call takes no const
+  const std::unique_ptr<EVP_PKEY, Free> key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve));
   const std::unique_ptr<X509, Free> certificate(X509_new());
   if (!key || !certificate) throw StartupError("cannot make a TLS key");
   std::uint64_t serial = 0;
