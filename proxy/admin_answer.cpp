@@ -108,8 +108,8 @@ class Answer {
     for (const auto& backend : target_.topology()->backends) names.push_back(backend.name);
     const auto nearest = config::nearest(set.backend, names);
     return AdminError{code::unknown_error, "HY000",
-                      fmt::format("There is no backend '{}'{}; there are: {}", set.backend,
-                                  nearest ? fmt::format("; did you mean '{}'?", *nearest) : "",
+                      fmt::format("There is no backend '{}'{} There are: {}", set.backend,
+                                  nearest ? fmt::format("; did you mean '{}'?", *nearest) : ".",
                                   fmt::join(names, ", "))};
   }
 

@@ -232,7 +232,8 @@ class Parser {
     if (!global && !take("SESSION")) take("LOCAL");
     if (take("TRANSACTION")) return NoopCommand{};
     const std::string name = to_lower(peek().text);
-    if (!peek(1).is('=') && !(name.ends_with(':') && peek(1).is('='))) {
+    // The colon of := is read as part of the name, or as a word of its own.
+    if (!peek(1).is('=') && !(peek(1).is(":") && peek(2).is('='))) {
       at_ = begin - 1;
       return unknown();
     }
@@ -265,8 +266,8 @@ class Parser {
     }
     if (found == nullptr) {
       const auto nearest = config::nearest(word, known);
-      return problem(fmt::format("'{}' is no state of a backend{}; the syntax is: {}", word,
-                                 nearest ? "; did you mean " + *nearest + "?" : "", syntax));
+      return problem(fmt::format("'{}' is no state of a backend{} The syntax is: {}", word,
+                                 nearest ? "; did you mean " + *nearest + "?" : ".", syntax));
     }
     command.state = found->state;
     if (take("BECAUSE")) {

@@ -10,6 +10,8 @@
 namespace sluice::proxy {
 namespace {
 
+constexpr std::string_view show = "SHOW ";
+
 constexpr auto topics = std::to_array<AdminTopic>({
     {"SHOW BACKENDS", "SHOW BACKENDS [LIKE 'pattern']",
      "the backends: role, state, health, lag, load, and why one serves no reads",
@@ -82,7 +84,10 @@ std::optional<std::string> nearest_admin_command(std::string_view first, std::st
   if (!second.empty()) words.append(" ").append(second);
   if (auto found = config::nearest(words, commands)) return found;
   // "BACKENDS" alone.
-  if (auto found = config::nearest("SHOW " + std::string(first), commands)) return found;
+  std::vector<std::string> views;
+  for (const AdminTopic& topic : topics)
+    if (topic.command.starts_with(show)) views.emplace_back(topic.command.substr(show.size()));
+  if (const auto found = config::nearest(first, views)) return std::string(show) + *found;
   return config::nearest(first, commands);
 }
 

@@ -105,6 +105,7 @@ class AdminServer::Core {
   const protocol::RsaKey& rsa_key;
   const std::shared_ptr<TlsContext> tls;
   AdminTarget& target;
+  const Clock::time_point serving_since = Clock::now();
   std::list<Door> doors;
   Sessions sessions;
   std::uint32_t next_id = first_admin_id;
@@ -150,6 +151,7 @@ void AdminServer::Core::admit(const std::shared_ptr<Core>& self, Socket socket,
       rsa_key,
       tls.get(),
       target,
+      serving_since,
       [this](std::uint64_t other, KillScope scope) { return kill(other, scope); }};
   const auto session = sessions.emplace(sessions.end(), std::move(socket), std::move(params));
   auto ended = [self, session](std::exception_ptr exception) {

@@ -56,7 +56,8 @@ void AdminSession::close() noexcept {
 }
 
 Task<> AdminSession::run() {
-  if (co_await log_in(nullptr)) co_await serve();
+  const bool logged_in = co_await log_in(nullptr);
+  if (logged_in) co_await serve();
   stream_.close();
 }
 
@@ -123,7 +124,8 @@ Task<> AdminSession::serve() {
         put_error(code::malformed_packet, "HY000", "Malformed communication packet");
       } else if (command->command == Command::change_user) {
         reset();
-        if (!co_await log_in(&packet.payload)) co_return;
+        const bool logged_in = co_await log_in(&packet.payload);
+        if (!logged_in) co_return;
         continue;
       } else if (!reply_to(*command)) {
         co_return;
@@ -147,9 +149,12 @@ bool AdminSession::reply_to(const protocol::ClientCommand& command) {
     case Command::ping: put_ok(); break;
     case Command::statistics: {
       const auto& counters = params_.target.counters();
+      const auto uptime =
+          std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - params_.serving_since);
+      // Clients cut this text at its double blanks, as the server writes it.
       const std::string text =
-          fmt::format("Sessions: {}  Statements: {}", params_.target.sessions().size(),
-                      read(counters.statements));
+          fmt::format("Uptime: {}  Threads: {}  Questions: {}", uptime.count(),
+                      params_.target.sessions().size(), read(counters.statements));
       sequence_ = protocol::append_packet(out_, protocol::as_bytes(text), sequence_);
       break;
     }

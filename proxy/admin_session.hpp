@@ -36,6 +36,7 @@ struct AdminSessionParams {
   const protocol::RsaKey& rsa_key;
   TlsContext* tls = nullptr;  ///< null: not offered
   AdminTarget& target;
+  Clock::time_point serving_since;
   std::function<bool(std::uint64_t id, KillScope scope)> kill_admin;
 };
 
