@@ -1,0 +1,164 @@
+"""Comparing what two connections answered to the same script.
+
+Everything is compared as it came: column definitions and rows byte for byte,
+affected rows, insert ids, status flags, warning counts, info, tracker entries,
+error codes, SQLSTATEs and messages. These differences are no mismatches:
+
+1. The status flag QUERY_WAS_SLOW: it tells a time.
+2. The value of a GTID tracker: each world writes transactions of its own.
+3. Rows of SHOW VARIABLES in VARIABLE_EXCEPTIONS, each for the reason given there.
+4. How a lost connection was lost (closed or reset): it depends on what the kernel still held.
+"""
+
+import wire
+from replies import Reader
+
+VARIABLE_EXCEPTIONS = {
+    "timestamp": "the time of day, unless set, and then the scripts ask for it",
+    "pseudo_thread_id": "the id of the connection that runs it; CONNECTION_ID() is compared by scripts",
+    "session_track_system_variables": "Sluice listens to all of them: it learns the session's state from there",
+    "session_track_schema": "likewise",
+    "session_track_state_change": "likewise",
+    "session_track_transaction_info": "likewise",
+    "session_track_gtids": "likewise, for reading one's own writes",
+    "last_gtid": "each world writes transactions of its own",
+    "gtid_current_pos": "likewise",
+    "gtid_binlog_pos": "likewise",
+    "gtid_binlog_state": "likewise",
+    "gtid_executed": "likewise",
+    "gtid_purged": "likewise",
+    "statement_id": "counts the statements of a connection; Sluice's own count as well",
+}
+
+# Tells Sluice's own words apart when links or replicas are killed meanwhile.
+ALLOWED_ERRORS = {(1213, "40001"), (1053, "08S01"), (1290, "HY000")}
+
+
+def _first_column(row):
+    reader = Reader(row)
+    return "" if row[:1] == b"\xfb" else reader.lenenc_string().decode("utf8", "replace").lower()
+
+
+def _names_variables(columns):
+    return len(columns) == 2 and b"\x0dVariable_name" in columns[0]
+
+
+def normal_reply(reply):
+    """A reply without what may differ."""
+    if not isinstance(reply, dict):
+        return reply
+    reply = {key: normal_reply(value) for key, value in reply.items()}
+    if reply["kind"] == "lost":
+        return {"kind": "lost"} if reply["why"] in ("closed", "reset") else reply
+    if "status" in reply:
+        reply["status"] &= ~wire.STATUS_QUERY_WAS_SLOW
+    if reply.get("trackers"):
+        reply["trackers"] = [
+            (kind, b"" if kind == "gtids" else data)
+            for kind, data in reply["trackers"]
+        ]
+    if reply["kind"] == "rows" and _names_variables(reply["columns"]):
+        reply["rows"] = [row for row in reply["rows"] if _first_column(row) not in VARIABLE_EXCEPTIONS]
+    return reply
+
+
+def normal(replies):
+    return [normal_reply(reply) for reply in replies]
+
+
+def first_difference(left, right):
+    """The index of the first answer that differs, or None. Index 0 is the login's."""
+    for index in range(max(len(left), len(right))):
+        if index >= len(left) or index >= len(right) or normal(left[index]) != normal(right[index]):
+            return index
+    return None
+
+
+def is_allowed_loss(replies):
+    """May a killed link or replica be why this answer is another one than the primary's?"""
+    last = replies[-1] if replies else {"kind": "none"}
+    if last["kind"] == "rows":
+        last = last["end"] or last
+    if last["kind"] == "lost":
+        return last["why"] in ("closed", "reset")
+    return last["kind"] == "err" and (last["code"], last["state"]) in ALLOWED_ERRORS and b"Sluice" in last["message"]
+
+
+def what_differs(left, right):
+    """Names the places where two answers differ: "reply 1: status 2 != 3"."""
+    left, right = normal(left), normal(right)
+    words = []
+    if len(left) != len(right):
+        words.append(f"{len(left)} replies != {len(right)} replies")
+    for number, (a, b) in enumerate(zip(left, right)):
+        words += [f"reply {number}: {difference}" for difference in _differences("", a, b)]
+    return words
+
+
+def _differences(path, a, b):
+    if a == b:
+        return
+    if isinstance(a, dict) and isinstance(b, dict):
+        if a.get("kind") != b.get("kind"):
+            yield f"{path}{brief(a)} != {brief(b)}"
+            return
+        for key in [*a, *(key for key in b if key not in a)]:
+            yield from _differences(f"{path}{key} ", a.get(key), b.get(key))
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        for index, (one, other) in enumerate(zip(a, b)):
+            yield from _differences(f"{path}{index} ", one, other)
+    elif isinstance(a, list) and isinstance(b, list):
+        only_a, only_b = [x for x in a if x not in b], [x for x in b if x not in a]
+        yield f"{path}{len(a)} != {len(b)} entries; only left {_short(only_a)}, only right {_short(only_b)}"
+    else:
+        yield f"{path}{_short(a)} != {_short(b)}"
+
+
+def _short(value, limit=600):
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _column_name(definition):
+    reader = Reader(definition)
+    for _ in range(4):
+        reader.lenenc_string()
+    return reader.lenenc_string().decode("utf8", "replace")
+
+
+def brief(reply):
+    """One reply on a line or two."""
+    if not reply:
+        return "nothing"
+    kind = reply["kind"]
+    if kind == "ok":
+        words = f"OK affected={reply['affected']} id={reply['insert_id']} status={reply['status']:#x} warnings={reply['warnings']}"
+        words += f" info={reply['info']!r}" if reply["info"] else ""
+        return words + (f" trackers={_short(reply['trackers'])}" if reply["trackers"] else "")
+    if kind == "eof":
+        return f"EOF status={reply['status']:#x} warnings={reply['warnings']}"
+    if kind == "err":
+        return f"ERR {reply['code']} ({reply['state']}) {reply['message'].decode('utf8', 'replace')}"
+    if kind == "rows":
+        columns = ", ".join(map(_column_name, reply["columns"]))
+        return f"ROWS [{columns}] {_short(reply['rows'])} {brief(reply['end'])}"
+    return _short(reply)
+
+
+def side_by_side(script, left, right, names):
+    """Both transcripts, step by step; >>> marks the answers that differ."""
+    from script import step_text
+
+    lines = [f"options {', '.join(script.options)}; collation {script.collation}; schema {script.schema}"]
+    for index in range(max(len(left), len(right))):
+        lines.append("login" if index == 0 else f"{index}. {step_text(script.steps[index - 1])}")
+        sides = [replies[index] if index < len(replies) else None for replies in (left, right)]
+        same = None not in sides and normal(sides[0]) == normal(sides[1])
+        for name, replies in [("both", sides[0])] if same else zip(names, sides):
+            words = [] if replies is None else [brief(reply) for reply in replies] or ["(silent)"]
+            for word in words or ["(not reached)"]:
+                lines.append(f"  {'   ' if same else '>>>'} {name}: {word}")
+        if not same and None not in sides:
+            lines += [f"      {words}" for words in what_differs(*sides)][:12]
+            break
+    return "\n".join(lines)
