@@ -36,8 +36,9 @@ std::optional<TrackEntry> SessionTrack::next() noexcept {
         entry.gtid_encoding = data.int1();
         entry.value = data.lenenc_text();
         break;
+      // One byte, '0' or '1', with no length of its own in front of it.
+      case TrackType::state_change: entry.value = as_text(data.take_rest()); break;
       case TrackType::schema:
-      case TrackType::state_change:
       case TrackType::transaction_characteristics:
       case TrackType::transaction_state: entry.value = data.lenenc_text(); break;
       default: return entry;
@@ -58,7 +59,11 @@ void append_track_entry(Buffer& out, const TrackEntry& entry) {
     Writer writer(made);
     if (entry.type == TrackType::system_variables) writer.lenenc_text(entry.name);
     if (entry.type == TrackType::gtids) writer.int1(entry.gtid_encoding);
-    if (entry.type <= TrackType::transaction_state) writer.lenenc_text(entry.value);
+    if (entry.type == TrackType::state_change) {
+      writer.text(entry.value);
+    } else if (entry.type <= TrackType::transaction_state) {
+      writer.lenenc_text(entry.value);
+    }
     data = made;
   }
   Writer(out).int1(static_cast<std::uint8_t>(entry.type)).lenenc_bytes(data);

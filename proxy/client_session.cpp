@@ -105,6 +105,10 @@ Task<Next> ClientSession::serve_command(Work& work, const protocol::ClientComman
     case Command::set_option:
       if (command.option > 1) break;
       runner_.set_multi_statements(command.option == 0);
+      if (runner_.bound()) {
+        work.statement = primary_command(routing::Cause::session_setting);
+        co_return co_await runner_.run(work);
+      }
       co_return co_await runner_.answer_end(work);
     case Command::process_kill:
       co_return co_await kill_other(work, command.connection, KillScope::connection);

@@ -73,13 +73,16 @@ class Link {
   [[nodiscard]] const protocol::BackendFacts& facts() const noexcept { return facts_; }
   [[nodiscard]] Clock::time_point opened_at() const noexcept { return opened_at_; }
   [[nodiscard]] bool closed() const noexcept { return closed_; }
-  /// No reply is outstanding and nothing waits to be written.
+  /// No reply is outstanding, nothing waits to be written, no command is half sent.
   [[nodiscard]] bool quiet() const noexcept {
-    return exchanges_.empty() && out_.empty() && !writing_;
+    return exchanges_.empty() && out_.empty() && !writing_ && !streaming_;
   }
 
   /// What the connection's state is, as far as trackers tell.
   routing::StateVector image;
+  /// What the login itself decided (charsets by its collation, modes by its
+  /// capabilities, init_connect): a session that has not set these has these.
+  routing::StateVector baseline;
   PreparedCache prepared;
   /// A state was left behind that the image does not show; reset before reuse.
   bool dirty = false;
@@ -90,10 +93,11 @@ class Link {
   std::uint32_t user = 0;
   /// The present user's command, not only the state ahead of it, has been queued.
   bool sent_main = false;
-  /// The right to exist under the backend's budget; given back with the link.
+  /// The right to exist under the backend's budget; given back when the link closes.
   std::shared_ptr<void> budget_token;
 
-  /// Queues one framed command. `sink` null: the reply is dropped.
+  /// Queues one framed command. `sink` null: the reply is dropped. On a link that
+  /// has closed, the exchange ends with an error before the call returns.
   /// `first_sequence` is the number that the reply's first packet must have.
   void send(protocol::Bytes packets, protocol::ReplyKind kind, ReplySink* sink, ExchangeTag tag,
             std::uint8_t first_sequence = 1);
@@ -147,6 +151,7 @@ class Link {
   std::size_t needed_ = 0;    // bytes that the front's tracker asked for
   bool writing_ = false;
   bool streaming_ = false;  // between begin() and end()
+  bool streaming_reply_ = false;
   bool closed_ = false;
   Event resumed_;
   Event room_;

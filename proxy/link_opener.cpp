@@ -45,27 +45,50 @@ protocol::BackendLoginParams login_params(const OpenRequest& request) {
   return params;
 }
 
-/// Set-up statements in one write; the first error of any of them.
-Task<error_code> set_up(std::shared_ptr<Link> link, const OpenRequest& request) {
-  std::vector<std::string> statements;
-  const bool mariadb = link->facts().flavour == Flavour::mariadb;
-  statements.emplace_back(mariadb ? track_mariadb : track_mysql);
-  if (request.role == LinkRole::replica) statements.emplace_back(guard);
+constexpr std::string_view decided_by_login =
+    "SELECT @@character_set_client, @@character_set_connection, @@character_set_results, "
+    "@@collation_connection, @@sql_mode, @@wait_timeout";
+constexpr std::array<std::string_view, 6> decided_names{"character_set_client",
+                                                        "character_set_connection",
+                                                        "character_set_results",
+                                                        "collation_connection",
+                                                        "sql_mode",
+                                                        "wait_timeout"};
+
+/// The statements one after the other; where the backend refuses one, its ERR.
+Task<OpenFailure> set_up(std::shared_ptr<Link> link, const OpenRequest& request) {
+  OpenFailure failure;
+  InternalQuery query(link->executor());
   if (link->facts().needs_set_names) {
     const std::string id = std::to_string(request.collation);
-    statements.push_back("SET SESSION character_set_client=" + id +
-                         ", SESSION character_set_results=" + id +
-                         ", SESSION collation_connection=" + id);
+    std::string statement = "SET SESSION character_set_client=" + id +
+                            ", SESSION character_set_results=" + id +
+                            ", SESSION collation_connection=" + id;
+    // A server ignores a collation that it does not know, and so do we.
+    failure.error = co_await query.run(link, std::move(statement));
+    if (failure.error) co_return failure;
   }
+  const bool mariadb = link->facts().flavour == Flavour::mariadb;
+  std::vector<std::string> statements;
+  statements.emplace_back(mariadb ? track_mariadb : track_mysql);
+  if (request.role == LinkRole::replica) statements.emplace_back(guard);
+  statements.emplace_back(decided_by_login);
   for (const std::string& statement : statements) {
-    InternalQuery query(link->executor());
-    const error_code error = co_await query.run(link, statement);
-    if (error) co_return error;
-    if (query.refusal()) co_return protocol::make_error_code(protocol::Errc::refused);
+    failure.error = co_await query.run(link, statement);
+    if (failure.error) co_return failure;
+    if (query.refusal()) {
+      failure = {protocol::make_error_code(protocol::Errc::refused), query.refusal(),
+                 "setting up the session"};
+      co_return failure;
+    }
   }
-  // What the trackers said of our own settings is the baseline, not a difference.
+  if (query.rows().size() == 1 && query.rows()[0].size() == decided_names.size()) {
+    for (std::size_t i = 0; i < decided_names.size(); ++i)
+      link->baseline.set(decided_names[i], query.rows()[0][i].value_or(""));
+  }
+  // What the trackers said of our own settings is no difference.
   link->image.clear();
-  co_return error_code{};
+  co_return failure;
 }
 
 }  // namespace
@@ -99,10 +122,9 @@ Task<OpenOutcome> open_link(Executor executor, OpenRequest request, BackendCount
     if (auto late = weak.lock()) late->close(asio::error::timed_out);
   };
   const Deadline deadline(executor, until, cut);
-  error = co_await set_up(link, request);
-  if (error) {
-    link->close(error);
-    outcome.failure = {error, {}, "setting up the session"};
+  outcome.failure = co_await set_up(link, request);
+  if (outcome.failure.error) {
+    link->close(outcome.failure.error);
     co_return outcome;
   }
   outcome.link = std::move(link);

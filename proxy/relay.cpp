@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "protocol/command.hpp"
 
@@ -94,6 +95,7 @@ Task<error_code> Relay::pass_on() {
     out_.clear();
     if (out_.capacity() > keep_capacity) out_.shrink_to_fit();
   }
+  if (sending_.capacity() > keep_capacity) sending_.shrink_to_fit();
   co_return error;
 }
 
@@ -210,6 +212,9 @@ void Relay::listen(const protocol::OkPacket& ok) {
           gtid = entry->value;
           break;
         }
+        if (entry->name == "last_insert_id" || entry->name == "identity")
+          std::from_chars(entry->value.data(), entry->value.data() + entry->value.size(),
+                          summary_.last_insert_id);
         switch (routing::kind_of_variable(entry->name)) {
           case routing::VariableKind::replayable: summary_.state_learned = true; break;
           case routing::VariableKind::one_shot: summary_.one_shot_set = true; break;

@@ -95,6 +95,8 @@ void StatementRunner::set_multi_statements(bool on) {
     capabilities_ &= ~protocol::capability::multi_statements;
   }
   update_dialect();
+  // The link that cannot be left is switched by the command itself.
+  if (home_ != nullptr && home_->place) home_->place->dirty = true;
 }
 
 // The life of a statement.
@@ -298,8 +300,8 @@ Task<OpenFailure> StatementRunner::obtain(Slot& slot, std::size_t backend, LinkR
   PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
   slot.place = std::move(outcome.place);
   if (!slot.place)
-    log::info("link", "no link to {} for {}: {}{}{}", worker_.topology()->backends[backend].name,
-              user_, outcome.failure.error.message(), outcome.failure.refusal ? ": " : "",
+    log::info("link", "no link to {} for {}: {} ({})", worker_.topology()->backends[backend].name,
+              user_, outcome.failure.error.message(),
               outcome.failure.refusal ? outcome.failure.refusal->message : outcome.failure.detail);
   co_return std::move(outcome.failure);
 }

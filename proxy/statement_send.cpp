@@ -163,7 +163,7 @@ unsigned StatementRunner::queue_sync(Link& link, const routing::StateVector& wan
   if (link.image.schema != wanted.schema && !wanted.schema.empty())
     queue(Command::init_db, wanted.schema);
   if (link.image.variables() != wanted.variables()) {
-    const std::string statement = routing::difference(link.image, wanted, link.role());
+    const std::string statement = routing::difference(link.image, wanted, link.role(), link.baseline);
     if (!statement.empty()) queue(Command::query, statement);
   }
   if (previous_id)

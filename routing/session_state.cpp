@@ -15,7 +15,10 @@ template <std::size_t N>
 
 // Facts that trackers report like variables, and settings that are Sluice's own
 // on every link. `autocommit` and the rest of the client's settings are not here.
-constexpr std::array<std::string_view, 12> ignored_names{"last_gtid",
+constexpr std::array<std::string_view, 14> ignored_names{// These follow the schema.
+                                                         "character_set_database",
+                                                         "collation_database",
+                                                         "last_gtid",
                                                          "in_transaction",
                                                          "warning_count",
                                                          "error_count",
@@ -123,15 +126,17 @@ VariableKind kind_of_variable(std::string_view name) noexcept {
 
 bool guards_replica(std::string_view variable) noexcept { return contains(guard_names, variable); }
 
-std::string difference(const StateVector& image, const StateVector& wanted, LinkRole role) {
+std::string difference(const StateVector& image, const StateVector& wanted, LinkRole role,
+                       const StateVector& baseline) {
   std::string statement;
   const auto skip = [role](const std::string& name) {
     return role == LinkRole::replica && guards_replica(name);
   };
-  // What goes back to DEFAULT comes first: variables that set one another
-  // (character_set_connection and collation_connection) end as wanted.
+  // What goes back comes first. Within each part the order is that of the names,
+  // so that collation_connection, which decides, follows character_set_connection.
   for (const auto& [name, value] : image.variables())
-    if (wanted.find(name) == nullptr && !skip(name)) append_assignment(statement, name, nullptr);
+    if (wanted.find(name) == nullptr && !skip(name))
+      append_assignment(statement, name, baseline.find(name));
   for (const auto& [name, value] : wanted.variables()) {
     const std::string* present = image.find(name);
     if ((present == nullptr || *present != value) && !skip(name))

@@ -58,9 +58,10 @@ enum class VariableKind : std::uint8_t {
 enum class LinkRole : std::uint8_t { primary, replica };
 
 /// The one statement that turns `image` into `wanted`, schema apart; empty if
-/// nothing differs. Variables that `wanted` lacks go back to DEFAULT.
+/// nothing differs. Variables that `wanted` lacks go back to what the link's login
+/// gave them (`baseline`), else to DEFAULT.
 [[nodiscard]] std::string difference(const StateVector& image, const StateVector& wanted,
-                                     LinkRole role);
+                                     LinkRole role, const StateVector& baseline = {});
 
 /// Why a session may not leave its link.
 enum class Pin : std::uint8_t {

@@ -44,6 +44,19 @@ TEST(SessionTrack, GivesEveryEntryAndEveryPair) {
                                             "3 =0-1-17", "4 =", "5 =T_____W_", "42 ="}));
 }
 
+TEST(SessionTrack, ReadsWhatMariaDbSaysOfSetTimeZone) {
+  // Recorded: SET time_zone='+01:00' with all trackers on.
+  const Buffer block{0x00, 0x11, 0x09, 't', 'i', 'm', 'e', '_', 'z',  'o',  'n',
+                     'e',  0x06, '+',  '0', '1', ':', '0', '0', 0x02, 0x01, 0x31};
+  bool ok = false;
+  EXPECT_EQ(walk(block, ok), (std::vector<std::string>{"0 time_zone=+01:00", "2 =1"}));
+  EXPECT_TRUE(ok);
+  Buffer copy;
+  ASSERT_TRUE(filter_session_track(
+      block, [](const TrackEntry&) { return true; }, copy));
+  EXPECT_EQ(copy, block);
+}
+
 TEST(SessionTrack, AnEmptyBlockIsNoFault) {
   bool ok = false;
   EXPECT_TRUE(walk({}, ok).empty());
