@@ -31,12 +31,14 @@ def arguments(argv):
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
     add("endpoints", nargs="*", metavar="ENDPOINT",
-        help="direct, haproxy, sluice (all three if none of them is named), NAME=HOST:PORT[@PID]; the first is the measure")
+        help="direct, haproxy, sluice (all three if none of them is named), NAME=HOST:PORT[@PID];"
+             " they go before the options, and the first is what the others are compared with")
     add("--engine", choices=("mariadb", "mysql"), default="mariadb")
     add("--replicas", type=int, default=0, metavar="N", help="replicas beside the primary (0)")
-    add("--workload", nargs="+", choices=workloads.NAMES, default=["point_select", "read_write"],
-        help="sysbench's, or load: point selects by the lean generator (point_select read_write)")
-    add("--protocol", nargs="+", choices=workloads.PROTOCOLS, default=["text"], help="text prepared (text)")
+    add("--workload", nargs="+", choices=workloads.NAMES, default=["point_select", "read_write"], metavar="NAME",
+        help=f"{', '.join(workloads.NAMES)}: sysbench's, and point selects by the lean generator (point_select read_write)")
+    add("--protocol", nargs="+", choices=workloads.PROTOCOLS, default=["text"], metavar="NAME",
+        help="text, prepared (text)")
     add("--threads", nargs="+", type=int, default=[1, 16, 64], metavar="N", help="threads or connections (1 16 64)")
     add("--rounds", type=int, default=3, metavar="N", help="(3); for figures to show, 5 or more")
     add("--seconds", type=int, default=4, metavar="S", help="of each run (4)")
@@ -85,6 +87,14 @@ def open_endpoints(options, cluster, prefix, stack):
     if "sluice" in options.built_in:
         found["sluice"] = stack.enter_context(places.sluice(cluster, prefix, sluice_sections(options)))
     return {name: found[name] for name in options.order}
+
+
+def refuse_early(options):
+    """Whatever is not built is said before a database is started."""
+    needed = ["sluice" in options.built_in and workloads.binary(), "load" in options.workload and workloads.load_binary()]
+    for program in filter(None, needed):
+        if not program.exists():
+            sys.exit(f"{program} is not built: run ./dev build")
 
 
 def say(words):
@@ -153,6 +163,7 @@ def surroundings(cluster, options):
 
 
 def run(options):
+    refuse_early(options)
     prefix = ["taskset", "-c", str(LOAD_CORE)] if options.pin else []
     connections = max(1900, max(options.threads) + 200)
     with contextlib.ExitStack() as stack:
@@ -167,8 +178,9 @@ def run(options):
         workloads.prepare(places.direct(cluster), options.rows)
         cluster.wait_caught_up(120)
         if options.pause:
-            print("databases (primary first):", *(b.address for b in cluster.backends))
-            input("Enter to begin: ")
+            print("databases, the primary first:", *(b.address for b in cluster.backends))
+            print(f"account {workloads.APP[0]}, password {workloads.APP[1]}, schema sbtest; Enter begins", flush=True)
+            sys.stdin.readline()
         endpoints = open_endpoints(options, cluster, prefix, stack)
         bench = workloads.Bench(cluster, options.seconds, options.rows, options.rate, prefix)
         print(f"{about['engine']}, {options.replicas} replicas, {about['cores']} cores{', pinned' * options.pin},"
