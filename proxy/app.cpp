@@ -113,6 +113,11 @@ App::Parts::Parts(config::Settings settings)
               .backend_tls = {},
               .budgets = {},
               .traffic_error = [this](std::size_t backend) { monitor_.traffic_error(backend); },
+              .ask_for_relief =
+                  [this](std::size_t worker, std::size_t backend) {
+                    for (std::size_t i = 0; i < workers_.size(); ++i)
+                      if (i != worker) workers_[i]->relieve(backend);
+                  },
               .kill = [this](const SessionRecord& record,
                              KillScope scope) { workers_[record.worker]->kill(record.id, scope); }},
       monitor_(control_, settings_, topology_,

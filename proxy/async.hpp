@@ -19,6 +19,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/wait_traits.hpp>
+#include <cassert>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -74,7 +75,11 @@ class Event {
       typename asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
   struct Keep {
     Event* event;
-    void operator()(Handler handler) const { event->waiter_.emplace(std::move(handler)); }
+    void operator()(Handler handler) const {
+      // To replace the first would destroy its coroutine, and all that it holds.
+      assert(!event->waiter_ && "two coroutines wait for one event");
+      event->waiter_.emplace(std::move(handler));
+    }
   };
 
   Executor executor_;

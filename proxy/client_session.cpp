@@ -52,7 +52,7 @@ void ClientSession::drain() noexcept {
 
 Task<> ClientSession::kill(KillScope scope) {
   co_await runner_.kill_query();
-  if (scope == KillScope::connection) stream_.close();
+  if (scope == KillScope::connection) close();
 }
 
 /// Reads one command and serves it.

@@ -31,7 +31,10 @@ class ClientSession {
 
   /// Ends the session now if it is idle and free, else as soon as it is.
   void drain() noexcept;
-  void close() noexcept { stream_.close(); }
+  void close() noexcept {
+    stream_.close();
+    runner_.abort();
+  }
   Task<> kill(KillScope scope);
 
   [[nodiscard]] std::uint32_t id() const noexcept { return record_->id; }

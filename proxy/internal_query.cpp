@@ -21,13 +21,18 @@ Task<error_code> InternalQuery::run(std::shared_ptr<Link> link, std::string stat
   refusal_payload_.clear();
   prepared_.reset();
   error_ = {};
-  ended_ = false;
+  ended_ = too_large_ = file_asked_ = false;
   done_.clear();
   protocol::Buffer packets;
   protocol::append_command(packets, command, statement, link_->facts().capabilities);
   link_->send(packets, protocol::reply_kind_of(command), this, 0);
   link_->flush();
-  while (!ended_) co_await done_.wait();
+  while (!ended_) {
+    co_await done_.wait();
+    // There is no file, and no way to go on without one.
+    if (file_asked_) link_->close(protocol::make_error_code(protocol::Errc::unexpected_packet));
+  }
+  if (!error_ && too_large_) error_ = protocol::make_error_code(protocol::Errc::too_large);
   if (!error_ && !refusal_ && command == protocol::Command::query)
     decode_rows(link_->facts().capabilities);
   link_.reset();
@@ -35,7 +40,11 @@ Task<error_code> InternalQuery::run(std::shared_ptr<Link> link, std::string stat
 }
 
 void InternalQuery::on_bytes(ExchangeTag, protocol::Bytes bytes) {
-  if (body_.size() + bytes.size() > max_bytes) return;  // run() reports it through the rows
+  if (too_large_) return;
+  if (body_.size() + bytes.size() > max_bytes) {
+    too_large_ = true;
+    return;
+  }
   body_.insert(body_.end(), bytes.begin(), bytes.end());
 }
 
@@ -53,6 +62,11 @@ void InternalQuery::on_packet(ExchangeTag, protocol::ResponseTracker::Packet kin
   } else {
     refusal_ = protocol::Refusal{protocol::server_error::malformed_packet, "HY000", "malformed"};
   }
+}
+
+void InternalQuery::on_infile(ExchangeTag, protocol::Bytes) {
+  file_asked_ = true;
+  done_.notify();
 }
 
 void InternalQuery::on_end(ExchangeTag, const protocol::ResponseTracker&, error_code error) {

@@ -1,7 +1,7 @@
 /// A small statement of Sluice's own on a link, with its result gathered.
 ///
 /// For set-up, KILL and questions about a link's state. Rows are kept, so it is
-/// for results of a few rows only: above `max_bytes` the link is closed.
+/// for results of a few rows only: one above `max_bytes` is an error.
 /// Thread: the link's worker. One run at a time.
 #pragma once
 
@@ -22,7 +22,8 @@ class InternalQuery final : public ReplySink {
   explicit InternalQuery(Executor executor) : done_(std::move(executor)) {}
   ~InternalQuery() override;
 
-  /// Sends and waits. Errors: those of the link; an ERR is no error but `refusal()`.
+  /// Sends and waits. Errors: those of the link, Errc::too_large, and
+  /// unexpected_packet if the backend asks for a file; an ERR is no error but `refusal()`.
   Task<error_code> run(std::shared_ptr<Link> link, std::string statement,
                        protocol::Command command = protocol::Command::query);
 
@@ -43,7 +44,7 @@ class InternalQuery final : public ReplySink {
   void on_bytes(ExchangeTag, protocol::Bytes bytes) override;
   void on_packet(ExchangeTag, protocol::ResponseTracker::Packet kind, protocol::Bytes packet,
                  const protocol::OkPacket* ok, bool last) override;
-  void on_infile(ExchangeTag, protocol::Bytes) override {}
+  void on_infile(ExchangeTag, protocol::Bytes) override;
   void on_end(ExchangeTag, const protocol::ResponseTracker& tracker, error_code error) override;
   void decode_rows(protocol::Capabilities capabilities);
 
@@ -56,6 +57,8 @@ class InternalQuery final : public ReplySink {
   std::optional<protocol::PrepareOk> prepared_;
   std::vector<Row> rows_;
   bool ended_ = true;
+  bool too_large_ = false;
+  bool file_asked_ = false;
 };
 
 }  // namespace sluice::proxy

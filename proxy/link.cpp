@@ -55,9 +55,14 @@ void Link::send(protocol::Bytes packets, protocol::ReplyKind kind, ReplySink* si
 
 void Link::begin(protocol::ReplyKind kind, ReplySink* sink, ExchangeTag tag) {
   assert(!streaming_ && "a command begins while another is being sent");
-  assert(!closed_ && "a command on a closed link");
+  if (closed_) {
+    if (kind != protocol::ReplyKind::none && sink != nullptr)
+      sink->on_end(tag, {}, asio::error::not_connected);
+    return;
+  }
   streaming_ = true;
-  if (kind == protocol::ReplyKind::none) return;
+  streaming_reply_ = kind != protocol::ReplyKind::none;
+  if (!streaming_reply_) return;
   Exchange& exchange = exchanges_.emplace_back(Exchange{{}, kind, sink, tag, Clock::now()});
   exchange.tracker.reset(kind, facts_.capabilities, 1);
   add(counters_.in_flight);
@@ -70,7 +75,8 @@ void Link::send_more(protocol::Bytes raw) {
 
 void Link::end(std::uint8_t first_sequence) {
   streaming_ = false;
-  if (closed_ || exchanges_.empty()) return;
+  // The last exchange may be that of an earlier command, if this one gets no reply.
+  if (closed_ || !streaming_reply_ || exchanges_.empty()) return;
   Exchange& last = exchanges_.back();
   // An ERR may have come while the command was still being sent.
   if (first_sequence != 1 && last.tracker.untouched())
@@ -121,6 +127,8 @@ void Link::close(error_code why) noexcept {
   if (closed_) return;
   closed_ = true;
   stream_->close();
+  // Now, not when the loops have let go of the link: another may open in its place.
+  budget_token.reset();
   fail(why ? why : error_code{asio::error::operation_aborted});
 }
 
@@ -131,7 +139,7 @@ void Link::fail(error_code why) noexcept {
 }
 
 void Link::finish_front(error_code error) {
-  const Exchange exchange = exchanges_.front();
+  const Exchange exchange = std::move(exchanges_.front());
   exchanges_.pop_front();
   subtract(counters_.in_flight);
   if (!error) {
@@ -158,6 +166,11 @@ Task<> Link::read_loop(std::shared_ptr<Link> self) {
       Exchange& front = link.exchanges_.front();
       const bool full = front.sink != nullptr && front.sink->saturated();
       if (!full && !front.tracker.awaits_infile()) break;
+      if (front.tracker.awaits_infile() && front.sink == nullptr) {
+        // Whoever would have sent the file is gone.
+        error = protocol::make_error_code(protocol::Errc::unexpected_packet);
+        break;
+      }
       co_await link.resumed_.wait();
       if (link.closed_) break;
     }
@@ -215,6 +228,7 @@ void Link::hold(Exchange& exchange, const protocol::ResponseTracker::Step& step,
         exchange.sink->on_packet(exchange.tag, step.packet, packet, &*ok, step.done);
       return;
     }
+    dirty = true;  // whatever state it told of is unknown
   }
   if (exchange.sink != nullptr)
     exchange.sink->on_packet(exchange.tag, step.packet, packet, nullptr, step.done);
@@ -230,6 +244,7 @@ void Link::learn(const protocol::OkPacket& ok) {
       image.set(entry->name, entry->value);
     }
   }
+  if (!walk.ok()) dirty = true;
 }
 
 Task<> Link::write_loop(std::shared_ptr<Link> self) {

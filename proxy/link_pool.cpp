@@ -19,6 +19,15 @@ std::size_t distance(const routing::StateVector& image, const routing::StateVect
   return steps;
 }
 
+OpenFailure closed_failure() {
+  OpenFailure failure;
+  failure.error = asio::error::operation_aborted;
+  failure.refusal = protocol::Refusal{protocol::server_error::server_shutdown, "08S01",
+                                      "Server shutdown in progress"};
+  failure.detail = "the pool is closed";
+  return failure;
+}
+
 }  // namespace
 
 void Place::release() noexcept {
@@ -38,6 +47,10 @@ Task<PlaceOutcome> LinkPool::obtain(PlaceRequest request) {
   const std::size_t backend = request.kind.backend;
   PlaceOutcome outcome;
   for (;;) {
+    if (closed_) {
+      outcome.failure = closed_failure();
+      co_return outcome;
+    }
     if (auto link = take_idle(request)) {
       outcome.place = Place(*this, request.kind, std::move(link));
       co_return outcome;
@@ -46,14 +59,8 @@ Task<PlaceOutcome> LinkPool::obtain(PlaceRequest request) {
     if (!token && evict_idle(backend)) token = environment_.budgets[backend]->acquire();
     if (token) co_return co_await open(request, std::move(token));
     // A session that merely keeps a link handy gives it up for one in need.
-    const auto yielded = std::find_if(holders_.begin(), holders_.end(), [&](LinkHolder* holder) {
-      return holder->yield_link(backend);
-    });
-    if (yielded != holders_.end()) {
-      // The next one in need asks another session first.
-      holders_.splice(holders_.end(), holders_, yielded);
-      continue;
-    }
+    const Yield yielded = relieve(backend);
+    if (yielded == Yield::now) continue;
     if (Clock::now() >= request.until) {
       outcome.failure.error = asio::error::timed_out;
       outcome.failure.refusal =
@@ -61,6 +68,7 @@ Task<PlaceOutcome> LinkPool::obtain(PlaceRequest request) {
       outcome.failure.detail = "all links to the backend are in use";
       co_return outcome;
     }
+    if (yielded == Yield::nothing) environment_.ask_others(backend);
     Waiter waiter(executor_);
     waiter.backend = backend;
     const auto at = waiters_.insert(waiters_.end(), &waiter);
@@ -101,6 +109,18 @@ std::shared_ptr<Link> LinkPool::take_idle(const PlaceRequest& request) {
   return link;
 }
 
+Yield LinkPool::relieve(std::size_t backend) {
+  if (evict_idle(backend)) return Yield::now;
+  for (auto at = holders_.begin(); at != holders_.end(); ++at) {
+    const Yield yielded = (*at)->yield_link(backend);
+    if (yielded == Yield::nothing) continue;
+    // The next one in need asks another session first.
+    holders_.splice(holders_.end(), holders_, at);
+    return yielded;
+  }
+  return Yield::nothing;
+}
+
 bool LinkPool::evict_idle(std::size_t backend) {
   for (auto& [kind, links] : idle_) {
     if (kind.backend != backend || links.empty()) continue;
@@ -133,6 +153,12 @@ Task<PlaceOutcome> LinkPool::open(PlaceRequest& request, std::shared_ptr<void> t
     outcome.failure = std::move(opened.failure);
     co_return outcome;
   }
+  if (closed_) {
+    // Nobody would close it later, and its read loop would keep the worker alive.
+    opened.link->close();
+    outcome.failure = closed_failure();
+    co_return outcome;
+  }
   opened.link->budget_token = std::move(token);
   std::erase_if(all_, [](const auto& link) { return link.expired(); });
   all_.push_back(opened.link);
@@ -140,19 +166,21 @@ Task<PlaceOutcome> LinkPool::open(PlaceRequest& request, std::shared_ptr<void> t
   co_return outcome;
 }
 
-bool LinkPool::reusable(const Link& link) const {
-  if (link.closed() || !link.quiet() || link.dirty || link.kills_pending > 0) return false;
+bool LinkPool::reusable(const Link& link, Clock::time_point now) const {
+  if (closed_ || link.closed() || !link.quiet() || link.dirty || link.kills_pending > 0)
+    return false;
   if (link.opened_at() <= retired_at_[link.backend()]) return false;
   const auto max_age = environment_.settings->pool.max_age;
-  return max_age.count() == 0 || Clock::now() - link.opened_at() < max_age;
+  return max_age.count() == 0 || now - link.opened_at() < max_age;
 }
 
 void LinkPool::give_back(LinkKind kind, std::shared_ptr<Link> link) noexcept {
   if (!link) return;
   const std::size_t backend = link->backend();
-  if (reusable(*link)) {
+  const auto now = Clock::now();
+  if (reusable(*link, now)) {
     kind.schema_selected = !link->image.schema.empty();
-    link->idle_since = Clock::now();
+    link->idle_since = now;
     idle_[std::move(kind)].push_back(std::move(link));
   } else {
     link->close();
@@ -194,8 +222,8 @@ void LinkPool::sweep(Clock::time_point now) {
   const auto idle_timeout = environment_.settings->pool.idle_timeout;
   for (auto& [kind, links] : idle_) {
     std::erase_if(links, [&](const std::shared_ptr<Link>& link) {
-      const bool ends =
-          !reusable(*link) || (idle_timeout.count() != 0 && now - link->idle_since > idle_timeout);
+      const bool ends = !reusable(*link, now) ||
+                        (idle_timeout.count() != 0 && now - link->idle_since > idle_timeout);
       if (ends) link->close();
       return ends;
     });
@@ -205,9 +233,11 @@ void LinkPool::sweep(Clock::time_point now) {
 }
 
 void LinkPool::close_all() {
+  closed_ = true;
   idle_.clear();
   for (const auto& weak : all_)
     if (const auto link = weak.lock()) link->close();
+  for (Waiter* waiter : waiters_) waiter->ready.notify();
 }
 
 std::size_t LinkPool::idle_count() const noexcept {

@@ -15,7 +15,7 @@
 /// Thread: its worker's; the budgets are shared by all workers.
 #pragma once
 
-#include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -93,12 +93,18 @@ struct PlaceOutcome {
   OpenFailure failure;  ///< meaningful if `place` is empty
 };
 
+enum class Yield : std::uint8_t {
+  nothing,  ///< no such link is held without need
+  now,      ///< it has been released
+  soon,     ///< something has to be read from it first; it will be released then
+};
+
 /// Gives up links that are held without need when a budget is used up.
 class LinkHolder {
  public:
   virtual ~LinkHolder() = default;
-  /// Releases a softly held link to `backend`; false if there is none.
-  virtual bool yield_link(std::size_t backend) = 0;
+  /// Releases a softly held link to `backend`.
+  virtual Yield yield_link(std::size_t backend) = 0;
 };
 
 /// Links that all workers may have open to one backend.
@@ -128,8 +134,10 @@ class LinkPool {
   struct Environment {
     std::shared_ptr<const config::Settings> settings;
     Counters& counters;
-    std::vector<std::unique_ptr<LinkBudget>>& budgets;  ///< by backend
-    std::vector<std::shared_ptr<TlsContext>> tls;       ///< by backend; null where tls is off
+    std::vector<std::unique_ptr<LinkBudget>>& budgets;    ///< by backend
+    const std::vector<std::shared_ptr<TlsContext>>& tls;  ///< by backend; null where tls is off
+    /// The budget is used up by others' links: asks them for one.
+    std::function<void(std::size_t backend)> ask_others;
   };
 
   LinkPool(Executor executor, Environment environment);
@@ -143,10 +151,14 @@ class LinkPool {
   void add_holder(LinkHolder& holder);
   void remove_holder(LinkHolder& holder);
 
+  /// Gives a place in the budget back, if one is held without need.
+  Yield relieve(std::size_t backend);
+
   /// Closes idle links to `backend`, and lets those in use go when they come back.
   void retire(std::size_t backend);
   /// Closes idle links that have waited or lived for too long. Call now and then.
   void sweep(Clock::time_point now);
+  /// Closes every link, for good: nobody obtains one any more.
   void close_all();
 
   /// Cuts every link to `backend`, in use or not: it does not answer.
@@ -165,7 +177,7 @@ class LinkPool {
   [[nodiscard]] std::shared_ptr<Link> take_idle(const PlaceRequest& request);
   [[nodiscard]] bool evict_idle(std::size_t backend);
   Task<PlaceOutcome> open(PlaceRequest& request, std::shared_ptr<void> token);
-  [[nodiscard]] bool reusable(const Link& link) const;
+  [[nodiscard]] bool reusable(const Link& link, Clock::time_point now) const;
   void give_back(LinkKind kind, std::shared_ptr<Link> link) noexcept;
   void wake(std::size_t backend);
 
@@ -176,6 +188,7 @@ class LinkPool {
   std::vector<Clock::time_point> retired_at_;                    // by backend
   std::list<Waiter*> waiters_;
   std::list<LinkHolder*> holders_;
+  bool closed_ = false;
 };
 
 }  // namespace sluice::proxy

@@ -76,12 +76,13 @@ EngineVersion read_version(std::string_view version, std::string_view comment) {
 std::string probe_statements(EngineVersion engine) {
   if (engine.flavour == Flavour::mariadb)
     return "SELECT @@global.gtid_current_pos AS gtid, @@global.read_only AS read_only,"
-           " @@server_id AS server_id, @@version AS version,"
+           " @@global.autocommit AS autocommit, @@server_id AS server_id, @@version AS version,"
            " @@global.collation_server AS collation, @@global.character_set_server AS charset;"
            "SHOW ALL SLAVES STATUS";
   std::string statements =
       "SELECT @@global.gtid_executed AS gtid, @@global.gtid_mode AS gtid_mode,"
       " @@global.read_only AS read_only, @@global.super_read_only AS super_read_only,"
+      " @@global.autocommit AS autocommit,"
       " @@server_uuid AS server_uuid, @@server_id AS server_id, @@version AS version,"
       " @@global.collation_server AS collation, @@global.character_set_server AS charset;";
   statements +=
@@ -110,6 +111,7 @@ bool read_variables(const SqlTable& table, EngineVersion engine, Observation& ob
   observation.read_only = !is_off(read_only);
   observation.super_read_only =
       engine.flavour == Flavour::mysql && !is_off(table.find(0, "super_read_only"));
+  observation.autocommit = !is_off(table.find(0, "autocommit"));
   observation.charset = text_of(table.find(0, "charset"));
 
   observation.gtid.reset();

@@ -65,6 +65,7 @@ protocol::ClientLoginParams ClientSession::login_params(const protocol::Nonce& n
   if (model != nullptr) {
     if (model->collation_id != 0)
       params.greeting.collation = static_cast<std::uint8_t>(model->collation_id & 0xff);
+    params.greeting.status = model->autocommit ? protocol::status::autocommit : 0;
     // MariaDB before 11 greets with this prefix, and its connectors expect it.
     const bool prefixed = mariadb && model->version_number < 110000;
     params.greeting.server_version = (prefixed ? "5.5.5-" : "") + model->version;
@@ -157,10 +158,6 @@ Task<std::optional<protocol::Buffer>> ClientSession::check_account(
     worker_.shared().traffic_error(*topology->primary);
     co_return std::nullopt;
   }
-  // The map may have moved while we waited.
-  auto& learnt = worker_.accounts()[identity.user];
-  learnt.status =
-      static_cast<std::uint16_t>(outcome.place->facts().status & protocol::status::autocommit);
   if (!identity.schema.empty()) {
     InternalQuery use(worker_.executor());
     const error_code error =
@@ -179,9 +176,9 @@ Task<> ClientSession::begin(const protocol::ClientIdentity& identity, const conf
       .read_your_writes = settings.routing.causal != config::Causal::off,
       .share_reads_with_primary =
           settings.routing.reads_on_primary == config::ReadsOnPrimary::share};
-  const auto& facts = worker_.accounts()[identity.user];
-  const std::uint16_t status =
-      facts.learnt_at == Clock::time_point{} ? protocol::status::autocommit : facts.status;
+  const routing::Observation* model = model_backend(*worker_.topology());
+  const bool autocommit = model == nullptr || model->autocommit;
+  const std::uint16_t status = autocommit ? protocol::status::autocommit : 0;
   runner_.begin_session(identity, status, user.password, policy);
   record_->set_names({identity.user, identity.schema});
   co_return;

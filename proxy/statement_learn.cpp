@@ -33,12 +33,13 @@ bool is_unsafe_multibyte(std::string_view charset) {
 void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_before) {
   const ReplySummary& summary = relay_.summary();
   const routing::Effects effects = work.statement.effects;
+  const bool was_in_transaction = in_transaction();
   // An ERR has no status bits, but what ran before it in the same command had.
   if (work.kind != protocol::ReplyKind::statistics && work.kind != protocol::ReplyKind::prepare &&
       (!summary.failed || summary.status != 0)) {
     status_ = static_cast<std::uint16_t>(summary.status & session_status);
   }
-  if (summary.last_insert_id != 0) last_insert_id_ = summary.last_insert_id;
+  if (summary.last_insert_id != 0) insert_id_->value = summary.last_insert_id;
   if (summary.state_learned) {
     wanted_ = slot.place->image;
     update_dialect();
@@ -68,11 +69,11 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     if (!summary.cursor_open && work.prepared->has_cursor) pins_.remove(Pin::cursor);
     work.prepared->has_cursor = summary.cursor_open;
   }
-  learn_writes(work);
+  learn_writes(work, was_in_transaction);
   home_ = bound() ? &slot : nullptr;
 }
 
-void StatementRunner::learn_writes(const Work& work) {
+void StatementRunner::learn_writes(const Work& work, bool was_in_transaction) {
   const ReplySummary& summary = relay_.summary();
   if (!summary.gtid.empty()) {
     required_ = required_.merge(summary.gtid);
@@ -88,6 +89,10 @@ void StatementRunner::learn_writes(const Work& work) {
   // not (an error, rows that end with EOF), something may have been.
   if (routing::may_write(work.statement) && !in_transaction() && !summary.trackers_heard)
     unknown_write_ = Clock::now();
+  // MySQL does not tell the GTID of what SET autocommit=1 commits.
+  const bool committed_on_the_way = was_in_transaction && !in_transaction() && !summary.failed &&
+                                    work.statement.cause != routing::Cause::transaction;
+  if (committed_on_the_way) unknown_write_ = Clock::now();
 }
 
 /// MariaDB's trackers leave the collation out of SET NAMES … COLLATE.

@@ -1,6 +1,7 @@
 #include "proxy/statement_runner.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
@@ -43,6 +44,7 @@ StatementRunner::StatementRunner(Worker& worker, PacketStream& client, SessionRe
       record_(record),
       relay_(client,
              static_cast<std::size_t>(worker.shared().settings->limits.session_buffer.bytes)) {
+  insert_id_ = std::make_shared<InsertId>(worker_.executor());
   worker_.pool().add_holder(*this);
 }
 
@@ -58,6 +60,7 @@ StatementRunner::~StatementRunner() {
 
 void StatementRunner::begin_session(const protocol::ClientIdentity& identity, std::uint16_t status,
                                     config::Secret password, routing::RoutePolicy policy) {
+  give_up_links();  // before the state goes by which they are judged
   user_ = identity.user;
   password_ = std::move(password);
   capabilities_ = identity.capabilities;
@@ -65,25 +68,27 @@ void StatementRunner::begin_session(const protocol::ClientIdentity& identity, st
   login_status_ = status_ = status;
   login_schema_ = identity.schema;
   policy_ = policy;
-  primary_.place.release();
-  replica_.place.release();
   reset();
   wanted_.schema = identity.schema;
   show();
 }
 
-void StatementRunner::reset() {
+void StatementRunner::give_up_links() {
   if (home_ != nullptr && home_->place && bound()) home_->place->dirty = true;
-  const std::string schema = wanted_.schema;
   primary_.place.release();
   replica_.place.release();
+  last_ = home_ = nullptr;
+}
+
+void StatementRunner::reset() {
+  give_up_links();
+  const std::string schema = wanted_.schema;
   wanted_.clear();
   wanted_.schema = schema;  // COM_RESET_CONNECTION keeps the schema
   pins_.clear();
   status_ = login_status_;
-  last_insert_id_ = 0;
+  insert_id_ = std::make_shared<InsertId>(worker_.executor());
   statements_.clear();
-  last_ = home_ = nullptr;
   update_dialect();
   show();
 }
@@ -111,7 +116,11 @@ Task<Next> StatementRunner::run(Work& work) {
   add(shared.counters.statements);
   record_.statements.fetch_add(1, std::memory_order_relaxed);
 
+  if (work.statement.effects.has(routing::Effect::speaks_of_previous))
+    while (insert_id_->asking) co_await insert_id_->settled.wait();
+
   for (;;) {
+    if (aborted_) co_return Next::close;
     Slot* held = held_for(work);
     if (bound() && held == nullptr) co_return co_await lost_hold(work, false);
     routing::Decision decision = decide(work, held, avoid);
@@ -158,6 +167,7 @@ Task<Next> StatementRunner::run(Work& work) {
                                         failure.refusal->message);
       }
     }
+    if (aborted_) co_return Next::close;
     const std::size_t backend = slot.place->backend();
     record_.backend.store(static_cast<std::int32_t>(backend), std::memory_order_relaxed);
     record_.last_reason.store(decision.reason, std::memory_order_relaxed);
@@ -165,6 +175,7 @@ Task<Next> StatementRunner::run(Work& work) {
     auto& counted = *shared.counters.backends[backend];
     add(work.statement.access == routing::Access::read ? counted.reads : counted.writes);
 
+    const InUse in_use(in_use_, slot);
     const routing::Pins pins_before = pins_;
     const bool in_transaction_before = in_transaction();
     const bool on_replica = slot.place->role() == LinkRole::replica;
@@ -183,6 +194,14 @@ Task<Next> StatementRunner::run(Work& work) {
         slot.place.release();
         rerun = Reason::misrouted;
         continue;
+      }
+      if (on_replica && in_transaction_before && relay_.lone_error() &&
+          refuses_writes(relay_.summary().error_code)) {
+        // A replica is read-only before its transaction is; on one server it is
+        // the transaction that refuses.
+        relay_.discard();
+        co_return co_await answer_error(work, errors::cant_in_read_only_transaction, "25006",
+                                        "Cannot execute statement in a READ ONLY transaction");
       }
       learn(work, slot, pins_before);
       if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
@@ -330,16 +349,39 @@ Task<Next> StatementRunner::lost_hold(Work& work, bool sent) {
   co_return pinned ? Next::close : Next::go_on;
 }
 
-bool StatementRunner::yield_link(std::size_t backend) {
-  if (running_ || bound()) return false;
+Yield StatementRunner::yield_link(std::size_t backend) {
+  if (bound()) return Yield::nothing;
   for (Slot* slot : {&replica_, &primary_}) {
-    if (!slot->place || slot->place->backend() != backend) continue;
-    if (slot == &primary_ && last_insert_id_ != 0) continue;  // LAST_INSERT_ID() may be asked
-    slot->place.release();
+    if (slot == in_use_ || !slot->place || slot->place->backend() != backend) continue;
     if (last_ == slot) last_ = nullptr;
-    return true;
+    if (slot == &replica_ || insert_id_->value == 0 || slot->place->closed()) {
+      slot->place.release();
+      return Yield::now;
+    }
+    insert_id_->asking = true;
+    const auto ended = [](std::exception_ptr exception) {
+      if (exception) std::rethrow_exception(exception);
+    };
+    asio::co_spawn(worker_.executor(),
+                   hand_back(std::move(slot->place), insert_id_, worker_.executor()), ended);
+    return Yield::soon;
   }
-  return false;
+  return Yield::nothing;
+}
+
+/// Reads LAST_INSERT_ID() from the link that alone knows it, and lets the link go.
+/// The session may end meanwhile.
+Task<> StatementRunner::hand_back(Place place, std::shared_ptr<InsertId> insert_id,
+                                  Executor executor) {
+  InternalQuery query(executor);
+  std::string statement = "SELECT LAST_INSERT_ID()";
+  const error_code error = co_await query.run(place.link(), std::move(statement));
+  if (!error && query.rows().size() == 1 && query.rows()[0].size() == 1 && query.rows()[0][0]) {
+    const std::string& text = *query.rows()[0][0];
+    std::from_chars(text.data(), text.data() + text.size(), insert_id->value);
+  }
+  insert_id->asking = false;
+  insert_id->settled.notify();
 }
 
 void StatementRunner::pin(routing::Pin pin) {
@@ -351,6 +393,11 @@ void StatementRunner::unpin(routing::Pin pin) {
   pins_.remove(pin);
   if (!bound()) home_ = nullptr;
   show();
+}
+
+void StatementRunner::abort() noexcept {
+  aborted_ = true;
+  if (in_use_ != nullptr && in_use_->place) in_use_->place->close();
 }
 
 Task<> StatementRunner::kill_query() {

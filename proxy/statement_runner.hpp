@@ -83,8 +83,10 @@ class StatementRunner final : public LinkHolder {
 
   /// KILL QUERY for what this session runs now, if anything.
   Task<> kill_query();
+  /// The session is over: what it waits for ends, and nothing is sent any more.
+  void abort() noexcept;
 
-  bool yield_link(std::size_t backend) override;
+  Yield yield_link(std::size_t backend) override;
 
   [[nodiscard]] const routing::Dialect& dialect() const noexcept { return dialect_; }
   [[nodiscard]] const routing::StateVector& state() const noexcept { return wanted_; }
@@ -99,7 +101,25 @@ class StatementRunner final : public LinkHolder {
   struct Slot {
     Place place;
   };
-  enum class Fate : std::uint8_t { answered, retry, refused, close };
+  /// Keeps a slot's link from being yielded while a command is under way on it.
+  class InUse {
+   public:
+    InUse(Slot*& mark, Slot& slot) : mark_(mark) { mark_ = &slot; }
+    ~InUse() { mark_ = nullptr; }
+    InUse(const InUse&) = delete;
+    InUse& operator=(const InUse&) = delete;
+
+   private:
+    Slot*& mark_;
+  };
+  /// LAST_INSERT_ID() as far as known. What an OK packet says may also be an id
+  /// that the statement itself gave; only the link that ran it knows for sure.
+  struct InsertId {
+    explicit InsertId(Executor executor) : settled(std::move(executor)) {}
+    std::uint64_t value = 0;
+    bool asking = false;  ///< the link is being asked, on its way back to the pool
+    Event settled;
+  };
 
   [[nodiscard]] bool in_transaction() const noexcept {
     return (status_ & protocol::status::in_transaction) != 0;
@@ -109,6 +129,7 @@ class StatementRunner final : public LinkHolder {
   [[nodiscard]] LinkKind kind_for(std::size_t backend, routing::LinkRole role) const;
   Task<OpenFailure> obtain(Slot& slot, std::size_t backend, routing::LinkRole role,
                            Clock::time_point until);
+  void give_up_links();
   Task<Next> lost_hold(Work& work, bool sent);
   Task<RelayEnd> exchange(Work& work, Slot& slot);
   Task<RelayEnd> send(Work& work, std::shared_ptr<Link> link);
@@ -118,10 +139,11 @@ class StatementRunner final : public LinkHolder {
   Task<RelayEnd> stream_command(Work& work, std::shared_ptr<Link> link);
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
   void learn(const Work& work, Slot& slot, routing::Pins pins_before);
-  void learn_writes(const Work& work);
+  void learn_writes(const Work& work, bool was_in_transaction);
   Task<> learn_collation(std::shared_ptr<Link> link);
   void note_prepared(Work& work, Link& link);
   void consume_command(Work& work);
+  static Task<> hand_back(Place place, std::shared_ptr<InsertId> insert_id, Executor executor);
   void update_dialect();
   void show();
 
@@ -142,16 +164,18 @@ class StatementRunner final : public LinkHolder {
   routing::StateVector wanted_;
   routing::Pins pins_;
   std::uint16_t status_ = protocol::status::autocommit;
-  std::uint64_t last_insert_id_ = 0;
+  std::shared_ptr<InsertId> insert_id_;
   routing::GtidSet required_;
   std::optional<Clock::time_point> unknown_write_;
   PreparedStatements statements_;
 
   Slot primary_;
   Slot replica_;
-  Slot* last_ = nullptr;  // where the previous statement ran
-  Slot* home_ = nullptr;  // where the transaction or the pins are
+  Slot* last_ = nullptr;    // where the previous statement ran
+  Slot* home_ = nullptr;    // where the transaction or the pins are
+  Slot* in_use_ = nullptr;  // a command is under way on it
   bool running_ = false;
+  bool aborted_ = false;
   protocol::Buffer scratch_;
   protocol::Buffer refusal_;  // an ERR payload to be answered with
   std::vector<std::uint32_t> to_close_;

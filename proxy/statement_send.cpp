@@ -163,11 +163,12 @@ unsigned StatementRunner::queue_sync(Link& link, const routing::StateVector& wan
   if (link.image.schema != wanted.schema && !wanted.schema.empty())
     queue(Command::init_db, wanted.schema);
   if (link.image.variables() != wanted.variables()) {
-    const std::string statement = routing::difference(link.image, wanted, link.role(), link.baseline);
+    const std::string statement =
+        routing::difference(link.image, wanted, link.role(), link.baseline);
     if (!statement.empty()) queue(Command::query, statement);
   }
   if (previous_id)
-    queue(Command::query, "SET SESSION last_insert_id=" + std::to_string(last_insert_id_));
+    queue(Command::query, "SET SESSION last_insert_id=" + std::to_string(insert_id_->value));
   // The caller sets the image when the state is known to be there: the trackers
   // show what DEFAULT stands for, and would make it look different from `wanted`.
   add(worker_.shared().counters.state_syncs, count);
@@ -232,6 +233,7 @@ Task<Next> StatementRunner::send_long_data(Work& work) {
       co_await obtain(primary_, *topology.primary, routing::LinkRole::primary, until);
     slot = &primary_;
   }
+  const InUse in_use(in_use_, *slot);
   bool ready = slot->place && !slot->place->closed();
   if (ready) {
     const std::string key = prepared.key_of_its_own();

@@ -32,7 +32,8 @@ Worker::Worker(std::size_t index, Shared& shared)
       shared_(shared),
       work_(context_.get_executor()),
       pool_(context_.get_executor(),
-            {shared.settings, shared.counters, shared.budgets, shared.backend_tls}),
+            {shared.settings, shared.counters, shared.budgets, shared.backend_tls,
+             [this](std::size_t backend) { shared_.ask_for_relief(index_, backend); }}),
       topology_(shared.topology),
       random_(std::random_device{}()),
       load_(shared.settings->backends.size()) {}
@@ -117,6 +118,11 @@ void Worker::kill(std::uint32_t session, KillScope scope) {
     asio::co_spawn(executor(), victim->kill(scope), std::move(done));
   };
   asio::post(context_, std::move(visit));
+}
+
+void Worker::relieve(std::size_t backend) {
+  auto give = [this, backend] { pool_.relieve(backend); };
+  asio::post(context_, std::move(give));
 }
 
 void Worker::drain() {

@@ -41,6 +41,8 @@ struct Shared {
   std::vector<std::unique_ptr<LinkBudget>> budgets;      ///< by backend
   /// Tells the monitor that a backend refused or dropped a link.
   std::function<void(std::size_t backend)> traffic_error;
+  /// Asks the other workers for a link's place in the budget; see Worker::relieve.
+  std::function<void(std::size_t worker, std::size_t backend)> ask_for_relief;
   /// Reaches the worker of a session; see Worker::kill.
   std::function<void(const SessionRecord&, KillScope)> kill;
 };
@@ -65,6 +67,8 @@ class Worker {
   void kill(std::uint32_t session, KillScope scope);
   /// Idle sessions end now, the others when they become idle.
   void drain();
+  /// Another worker waits for a link to `backend`: gives up one that is not needed.
+  void relieve(std::size_t backend);
   /// Ends everything and stops the thread's loop; join() afterwards.
   void stop();
   void join();
@@ -90,7 +94,6 @@ class Worker {
 
   /// What a login needs to know of an account, learnt from the primary.
   struct AccountFacts {
-    std::uint16_t status = protocol::status::autocommit;
     Clock::time_point learnt_at{};
     std::unordered_map<std::string, Clock::time_point> schemas;  ///< that it may use
   };

@@ -85,7 +85,8 @@ template <class Accept>
 [[nodiscard]] Decision route_read(const RouteInput& in, Reason reason) noexcept {
   const Choice choice = choose_among(in, [&](const BackendView& backend) {
     if (in.policy.share_reads_with_primary && in.topology.primary == backend.id &&
-        backend.admin.state == AdminState::online) {
+        backend.admin.state == AdminState::online &&
+        (backend.health.state == Health::up || backend.health_distrusted)) {
       return Exclusion::none;
     }
     const Exclusion exclusion = verdict(backend, {.max_lag = in.policy.max_lag}, in.now);

@@ -131,6 +131,7 @@ struct Observation {
   std::uint32_t server_id = 0;
   bool read_only = true;           ///< P8: unread means read-only
   bool super_read_only = false;    ///< MySQL only
+  bool autocommit = true;          ///< `@@global.autocommit`: what a session begins with
   std::uint16_t collation_id = 0;  ///< `@@global.collation_server`
   std::string charset;             ///< `@@global.character_set_server`
 
