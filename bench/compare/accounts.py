@@ -1,8 +1,21 @@
 """What processes have used so far: CPU, memory, context switches, from /proc."""
 
+import contextlib
 import pathlib
 
 from process import cpu_seconds, rss_bytes
+
+
+class ProcessGone(RuntimeError):
+    """A process died while its account was open."""
+
+
+@contextlib.contextmanager
+def _alive():
+    try:
+        yield
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise ProcessGone(f"a process died: {error}") from error
 
 
 def _switches(pid):
@@ -22,21 +35,24 @@ class Account:
 
     stop() ends it; sample_memory() may be called in between, and the largest
     figure counts. Threads that end meanwhile take their context switches along:
-    those figures are a lower bound.
+    those figures are a lower bound. All may raise ProcessGone.
     """
 
     def __init__(self, pids):
         self.pids = list(pids)
-        self._cpu = {pid: cpu_seconds(pid) for pid in self.pids}
+        with _alive():
+            self._cpu = {pid: cpu_seconds(pid) for pid in self.pids}
         self._switches = {pid: _switches(pid) for pid in self.pids}
         self._rss = 0
 
     def sample_memory(self):
-        self._rss = max(self._rss, sum(rss_bytes(pid) for pid in self.pids))
+        with _alive():
+            self._rss = max(self._rss, sum(rss_bytes(pid) for pid in self.pids))
 
     def stop(self):
         """{"cpu_seconds", "rss_mib", "voluntary_switches", "involuntary_switches"}"""
-        cpu = sum(cpu_seconds(pid) - self._cpu[pid] for pid in self.pids)
+        with _alive():
+            cpu = sum(cpu_seconds(pid) - self._cpu[pid] for pid in self.pids)
         self.sample_memory()
         totals = [0, 0]
         for pid in self.pids:

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import socket
+import sys
 
 from process import free_port, private_directory, spawn, wait_until
 from sluice import Sluice, binary
@@ -91,9 +92,9 @@ def sluice(cluster, prefix, sections):
     running = Sluice(cluster, program=program, **sections)
     try:
         yield Endpoint("sluice", "127.0.0.1", running.port, [running.pid])
-        if not running.alive():
-            raise RuntimeError(f"Sluice died, its log is kept in {running.keep_log('bench')}")
     finally:
+        if not running.alive():
+            print(f"==> Sluice died, its log is kept in {running.keep_log('bench')}", file=sys.stderr)
         running.close()
 
 

@@ -63,13 +63,14 @@ def table(title, results, open_loop=False):
     """One block of the report; `results` is {endpoint: conclude(…) or a failure's words}."""
     compared = "p99_ms" if open_loop else "per_second"
     base = next(iter(results))
+    failures = []
     rows = [(
         title, "statements/s", f"{'p99 ' if open_loop else ''}× {base}", "p50 ms", "p99 ms",
         "db µs", "proxy µs", "gen µs", "db sw", "proxy sw", "proxy MiB",
     )]  # fmt: skip
     for name, result in results.items():
         if isinstance(result, str):
-            rows.append((name, "failed", result.splitlines()[0][:90] if result else "", *[""] * 8))
+            failures.append(f"{name} failed: {' '.join(result.split())[:150]}")
             continue
         seen = result["median"]
         has_proxy = "proxy_cpu_us" in seen
@@ -87,4 +88,4 @@ def table(title, results, open_loop=False):
     for row in rows:
         cells = [row[0].ljust(widths[0]), *[cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return "\n".join(lines + failures)

@@ -5,6 +5,7 @@ A sample is a dict: statements, seconds, per_second, errors, p50_ms, p99_ms
 CPU in µs a statement, RSS and context switches of database, proxy, generator.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from accounts import Account
+from accounts import Account, ProcessGone
 from cluster import APP
 from sluice import ROOT, binary
 
@@ -69,7 +70,10 @@ class Bench:
     def run(self, workload, protocol, threads, endpoint, seconds=None):
         """One run; a sample, or RunFailed."""
         measure = self._run_load if workload == "load" else self._run_sysbench
-        sample = measure(workload, protocol, threads, endpoint, seconds or self.seconds)
+        try:
+            sample = measure(workload, protocol, threads, endpoint, seconds or self.seconds)
+        except ProcessGone as error:
+            raise RunFailed(str(error)) from error
         if workload in WRITING:
             # What replicas still have to apply must not burden the next run.
             self.cluster.wait_caught_up(120)
@@ -90,16 +94,16 @@ class Bench:
         process = subprocess.Popen(
             [*self.prefix, *command, "run"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        sampler = threading.Timer(seconds * 0.75, lambda: [account.sample_memory() for account in accounts.values()])
+        sampler = threading.Timer(seconds * 0.75, _sample_memory, [accounts.values()])
         sampler.start()
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         sampler.cancel()
         sampler.join()
-        spent = {who: account.stop() for who, account in accounts.items()}
         if process.returncode != 0:
             raise RunFailed(" ".join(re.findall(r"FATAL: (.*)", output))[:500] or output[-500:])
+        spent = {who: account.stop() for who, account in accounts.items()}
         spent["generator"] = {
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "rss_mib": round(usage.ru_maxrss / 1024, 1),
@@ -116,20 +120,20 @@ class Bench:
             "--connections", str(connections), "--seconds", str(seconds), "--protocol", protocol,
             "--rows", str(self.rows), "--rate", str(self.rate),
         ]  # fmt: skip
-        process = subprocess.Popen(
+        accounts, spent, complaints = {}, {}, []
+        with subprocess.Popen(
             [*self.prefix, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=os.environ | {"SLUICE_LOAD_PASSWORD": APP[1]},
-        )  # fmt: skip
-        accounts, spent, complaints = {}, {}, []
-        for line in process.stderr:  # the generator says when its measured time begins and ends
-            if line == "measuring\n":
-                accounts = self._accounts(endpoint)
-            elif line == "measured\n":
-                spent = {who: account.stop() for who, account in accounts.items()}
-            else:
-                complaints.append(line)
-        output = process.stdout.read()
-        if process.wait() != 0 or not spent:
+        ) as process:  # fmt: skip
+            for line in process.stderr:  # the generator says when its measured time begins and ends
+                if line == "measuring\n":
+                    accounts = self._accounts(endpoint)
+                elif line == "measured\n":
+                    spent = {who: account.stop() for who, account in accounts.items()}
+                else:
+                    complaints.append(line)
+            output = process.stdout.read()
+        if process.returncode != 0 or not spent:
             raise RunFailed("".join(complaints)[-500:])
         said = json.loads(output)
         spent["generator"] = {
@@ -148,6 +152,12 @@ class Bench:
             "login_seconds": said["login_seconds"],
             **{f"{name}_ms": value / 1000 for name, value in latency.items()},
         } | _per_statement(spent, said["replies"])
+
+
+def _sample_memory(accounts):
+    with contextlib.suppress(ProcessGone):  # the end of the run will say so
+        for account in accounts:
+            account.sample_memory()
 
 
 def _per_statement(spent, statements):

@@ -70,6 +70,12 @@ def test_refuses_a_ratio_of_runs_that_failed():
     assert found["median"] is None and "1040" in found["refused"]
 
 
+def test_shows_the_failure_of_one_endpoint_beside_the_figures_of_the_others():
+    direct = rounds(100)
+    text = figures.table("load", {"direct": figures.conclude(direct, direct, 0.25), "sluice": "connect:\nrefused"})
+    assert "100" in text.splitlines()[1] and text.splitlines()[2] == "sluice failed: connect: refused"
+
+
 def test_reads_percentiles_from_sysbenchs_histogram():
     output = """
        value  ------------- distribution ------------- count
