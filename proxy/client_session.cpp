@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/log.hpp"
+#include "routing/connection_id.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -17,6 +18,29 @@ routing::Statement primary_command(routing::Cause cause) {
   statement.access = routing::Access::write;
   statement.cause = cause;
   return statement;
+}
+
+/// Puts the session's id into a query or prepare that asks for it: `work` sends the
+/// text that is returned, and `statement` is what that one is. Nothing if not asked.
+std::optional<std::string> answer_connection_id(Work& work, routing::Statement& statement,
+                                                const StatementRunner& runner, std::uint32_t id) {
+  const protocol::ClientCommand& command = *work.command;
+  // Beside performance_schema's tables the id is the backend's.
+  if (work.streamed || !statement.effects.has(routing::Effect::asks_connection_id) ||
+      routing::is_system_schema(runner.state().schema)) {
+    return {};
+  }
+  auto text = routing::with_connection_id(command.text, runner.dialect(), id);
+  if (!text) return {};
+  const protocol::Bytes attributes = command.attributes.block();
+  protocol::Buffer payload{static_cast<std::uint8_t>(command.command)};
+  payload.insert(payload.end(), attributes.begin(), attributes.end());
+  payload.insert(payload.end(), text->begin(), text->end());
+  // A second packet would shift the sequence numbers of the reply.
+  if (payload.size() >= protocol::max_packet_payload) return {};
+  protocol::append_packet(work.replacement, payload, 0);
+  statement = routing::classify(*text, runner.dialect());
+  return text;
 }
 
 }  // namespace
@@ -137,19 +161,23 @@ Task<Next> ClientSession::query(Work& work, const protocol::ClientCommand& comma
         work, work.statement.kill.id,
         work.statement.kill.query_only ? KillScope::query : KillScope::connection);
   }
+  const auto rewritten = answer_connection_id(work, work.statement, runner_, record_->id);
+  if (rewritten) work.sql = *rewritten;
   co_return co_await runner_.run(work);
 }
 
 Task<Next> ClientSession::prepare(Work& work, const protocol::ClientCommand& command) {
-  const routing::Statement classified =
-      work.streamed ? routing::classify_beginning(command.text, runner_.dialect())
-                    : routing::classify(command.text, runner_.dialect());
+  routing::Statement classified = work.streamed
+                                      ? routing::classify_beginning(command.text, runner_.dialect())
+                                      : routing::classify(command.text, runner_.dialect());
   if (work.streamed) {
     co_return co_await runner_.answer_error(work, 1390, "HY000",
                                             "Sluice: the statement is too long to be prepared");
   }
   work.how = Work::How::prepare;
-  work.prepared = &runner_.statements().add(std::string(command.text), classified, runner_.state());
+  auto rewritten = answer_connection_id(work, classified, runner_, record_->id);
+  std::string sql = rewritten ? std::move(*rewritten) : std::string(command.text);
+  work.prepared = &runner_.statements().add(std::move(sql), classified, runner_.state());
   const std::uint32_t id = work.prepared->id;
   // Preparing has none of the effects of executing.
   work.statement.access = classified.access;

@@ -37,8 +37,10 @@ struct Work {
   bool streamed = false;     ///< more of it has yet to be read from the client
   PreparedStatement* prepared = nullptr;
   bool wants_cursor = false;
+  bool misrouted = false;          ///< taken for a read, but a replica refused it as a write
   std::uint8_t last_sequence = 0;  ///< of the command's last packet, as far as known
   const protocol::ClientCommand* command = nullptr;
+  protocol::Buffer replacement;  ///< packets to be sent instead of the client's, if any
 };
 
 enum class Next : std::uint8_t { go_on, close };
@@ -130,6 +132,7 @@ class StatementRunner final : public LinkHolder {
   Task<OpenFailure> obtain(Slot& slot, std::size_t backend, routing::LinkRole role,
                            Clock::time_point until);
   void give_up_links();
+  void note_misroute(Work& work);
   Task<Next> lost_hold(Work& work, bool sent);
   Task<RelayEnd> exchange(Work& work, Slot& slot);
   Task<RelayEnd> send(Work& work, std::shared_ptr<Link> link);

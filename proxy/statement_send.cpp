@@ -67,7 +67,8 @@ Task<RelayEnd> StatementRunner::send(Work& work, std::shared_ptr<Link> link) {
     link->send(scratch_, protocol::ReplyKind::none, nullptr, 0);
   }
   if (work.streamed) co_return co_await stream_command(work, link);
-  const protocol::Bytes packets = client_.input().first(work.buffered);
+  const protocol::Bytes packets = work.replacement.empty() ? client_.input().first(work.buffered)
+                                                           : protocol::Bytes(work.replacement);
   if (work.how == Work::How::prepare) relay_.expect_prepare(work.prepared->id);
   if (work.prepared != nullptr && work.how != Work::How::prepare) {
     const bool its_own =
