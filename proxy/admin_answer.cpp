@@ -114,21 +114,20 @@ class Answer {
   }
 
   AdminReply operator()(const KillCommand& kill) {
-    const bool admin = kill.session >= first_admin_id;
-    // There is never a statement of an admin client under way.
-    const bool harmless = admin && kill.scope == KillScope::query;
-    if (!harmless)
-      if (auto refusal = may_change("KILL")) return *refusal;
-    const bool found = admin && client_.kill_admin ? client_.kill_admin(kill.session, kill.scope)
-                                                   : target_.kill(kill.session, kill.scope);
-    if (!found)
+    const auto kill_admin = [&] {
+      return kill.session >= first_admin_id && client_.kill_admin &&
+             client_.kill_admin(kill.session, kill.scope);
+    };
+    // There is never a statement of an admin client under way: Ctrl-C is harmless.
+    if (kill.scope == KillScope::query && kill_admin()) return AdminDone{};
+    if (auto refusal = may_change("KILL")) return *refusal;
+    if (!kill_admin() && !target_.kill(kill.session, kill.scope))
       return AdminError{
           code::unknown_thread, "HY000",
           fmt::format("Unknown session id: {}; SHOW SESSIONS lists them", kill.session)};
-    if (!harmless)
-      log::info("admin", "{}@{} killed {} {}", client_.user, client_.host,
-                kill.scope == KillScope::query ? "the statement of session" : "session",
-                kill.session);
+    log::info("admin", "{}@{} killed {} {}", client_.user, client_.host,
+              kill.scope == KillScope::query ? "the statement of session" : "session",
+              kill.session);
     return AdminDone{};
   }
 

@@ -100,7 +100,7 @@ class Parser {
     if (take("SHOW")) return show();
     if (take("SET")) return set();
     if (take("KILL")) return kill();
-    if (take("HELP") || take("?")) return help();
+    if (take("HELP")) return help();
     if (take("USE")) return use();
     if (peek().is("SELECT")) return select_list(line_, tokens_, at_);
     if (take("BEGIN") || take("COMMIT") || take("ROLLBACK") || take("START")) return NoopCommand{};

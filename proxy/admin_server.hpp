@@ -4,7 +4,7 @@
 /// this owns. stop() closes the port and ends them all.
 ///
 /// Limits: 100 clients (the next hears ERR 1040), 10 s for a login.
-/// Errors: listen() throws std::runtime_error "cannot bind …: address in use".
+/// Errors: listen() throws StartupError, "cannot bind …: Address already in use".
 /// Thread: the control thread's. The destructor may run only when `control` has
 /// ceased to run, or after stop() and the handlers it has cancelled.
 /// Lifetime: `control`, `rsa_key` and `target` outlive it; the settings are copied.
