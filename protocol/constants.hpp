@@ -143,6 +143,9 @@ inline constexpr std::uint16_t query_interrupted = 1317;
 inline constexpr std::uint16_t malformed_packet = 1835;
 inline constexpr std::uint16_t cant_in_read_only_transaction = 1792;
 inline constexpr std::uint16_t read_only_mode = 1836;
+inline constexpr std::uint16_t connection_killed = 1927;           // MariaDB
+inline constexpr std::uint16_t session_was_killed = 3169;          // MySQL
+inline constexpr std::uint16_t client_interaction_timeout = 4031;  // MySQL
 inline constexpr std::uint16_t secure_transport_required = 3159;
 }  // namespace server_error
 

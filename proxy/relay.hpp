@@ -40,6 +40,7 @@ struct ReplySummary {
 enum class RelayEnd : std::uint8_t {
   complete,     ///< all of it is here; the final packet is held back
   sync_failed,  ///< a state exchange ahead of it was refused; `sync_error()` has the ERR
+  refused,      ///< what had to go ahead of it, by itself, was refused; nothing was sent
   lost,         ///< the link was lost before a byte of it reached the client
   cut,          ///< the link was lost when a part had reached the client
   client_gone,  ///< the client does not take it

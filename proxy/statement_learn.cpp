@@ -87,7 +87,8 @@ void StatementRunner::learn_writes(const Work& work, bool was_in_transaction) {
   }
   // No GTID where trackers speak means that nothing was committed. Where they do
   // not (an error, rows that end with EOF), something may have been.
-  if (routing::may_write(work.statement) && !in_transaction() && !summary.trackers_heard)
+  if ((work.misrouted || routing::may_write(work.statement)) && !in_transaction() &&
+      !summary.trackers_heard)
     unknown_write_ = Clock::now();
   // MySQL does not tell the GTID of what SET autocommit=1 commits.
   const bool committed_on_the_way = was_in_transaction && !in_transaction() && !summary.failed &&

@@ -36,6 +36,12 @@ bool refuses_writes(std::uint16_t code) {
          code == errors::read_only_mode;
 }
 
+/// Errors by which a backend says that it, or the link, goes away.
+bool says_goodbye(std::uint16_t code) {
+  return code == errors::server_shutdown || code == errors::connection_killed ||
+         code == errors::session_was_killed || code == errors::client_interaction_timeout;
+}
+
 }  // namespace
 
 StatementRunner::StatementRunner(Worker& worker, PacketStream& client, SessionRecord& record)
@@ -177,6 +183,7 @@ Task<Next> StatementRunner::run(Work& work) {
 
     const InUse in_use(in_use_, slot);
     const routing::Pins pins_before = pins_;
+    const bool bound_before = bound();
     const bool in_transaction_before = in_transaction();
     const bool on_replica = slot.place->role() == LinkRole::replica;
     const bool retryable = work.statement.access == routing::Access::read && !bound() &&
@@ -187,12 +194,21 @@ Task<Next> StatementRunner::run(Work& work) {
       if (on_replica && relay_.lone_error() && refuses_writes(relay_.summary().error_code) &&
           !in_transaction_before && !bound() && !work.streamed && !rerun &&
           !work.statement.effects.has(routing::Effect::begins_read_only_transaction)) {
-        add(shared.counters.misroutes);
-        log::warning("misroute", "a statement taken for a read was refused as a write: {}",
-                     work.sql.substr(0, 200));
         relay_.discard();
         slot.place.release();
+        note_misroute(work);
         rerun = Reason::misrouted;
+        continue;
+      }
+      if (retryable && relay_.lone_error() && says_goodbye(relay_.summary().error_code) &&
+          Clock::now() < hold_until) {
+        relay_.discard();
+        slot.place->close();
+        slot.place.release();
+        shared.traffic_error(backend);
+        add(shared.counters.reads_moved);
+        if (backend < 64) avoid |= std::uint64_t{1} << backend;
+        rerun = Reason::moved;
         continue;
       }
       if (on_replica && in_transaction_before && relay_.lone_error() &&
@@ -241,6 +257,18 @@ Task<Next> StatementRunner::run(Work& work) {
       if (!err) co_return Next::close;
       co_return co_await answer_error(work, err->code, err->sql_state, err->message);
     }
+    if (end == RelayEnd::refused) {
+      const auto err = protocol::decode_err(refusal_);
+      if (!err) co_return Next::close;
+      if (on_replica && !bound_before && refuses_writes(err->code) && !rerun) {
+        slot.place.release();
+        note_misroute(work);
+        rerun = Reason::misrouted;
+        continue;
+      }
+      if (slot.place->closed()) slot.place.release();
+      co_return co_await answer_error(work, err->code, err->sql_state, err->message);
+    }
     // Lost, and nothing of the reply has reached the client.
     relay_.discard();
     const bool sent = slot.place->sent_main;
@@ -248,11 +276,8 @@ Task<Next> StatementRunner::run(Work& work) {
     slot.place.release();
     shared.traffic_error(backend);
     add(counted.link_errors);
-    if (bound()) co_return co_await lost_hold(work, sent);
-    if (!refusal_.empty()) {
-      const auto err = protocol::decode_err(refusal_);
-      if (err) co_return co_await answer_error(work, err->code, err->sql_state, err->message);
-    }
+    if (bound_before) co_return co_await lost_hold(work, sent);
+    pins_ = pins_before;
     if (retryable || (!sent && !work.streamed)) {
       add(shared.counters.reads_moved);
       if (backend < 64 && on_replica) avoid |= std::uint64_t{1} << backend;
@@ -266,6 +291,18 @@ Task<Next> StatementRunner::run(Work& work) {
         "Sluice: the backend was lost while this statement was under way; whether it was "
         "executed is unknown");
   }
+}
+
+void StatementRunner::note_misroute(Work& work) {
+  add(worker_.shared().counters.misroutes);
+  const std::string_view sql = work.prepared != nullptr ? work.prepared->sql : work.sql;
+  log::warning("misroute", "a statement taken for a read was refused as a write: {}",
+               sql.substr(0, 200));
+  work.misrouted = true;
+  if (work.prepared == nullptr) return;
+  // Its next execution goes to the primary at once.
+  work.prepared->statement.access = routing::Access::write;
+  work.prepared->statement.cause = routing::Cause::routine;
 }
 
 StatementRunner::Slot* StatementRunner::held_for(const Work& work) {

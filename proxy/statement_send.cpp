@@ -30,7 +30,7 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
     const bool its_own = work.wants_cursor || work.prepared->sends_long_data;
     const std::string key = its_own ? work.prepared->key_of_its_own() : work.prepared->key;
     const error_code error = co_await ensure_prepared(work, link, key);
-    if (error) co_return RelayEnd::lost;
+    if (error) co_return refusal_.empty() ? RelayEnd::lost : RelayEnd::refused;
   }
   const bool insert_id_wanted =
       work.statement.effects.has(routing::Effect::speaks_of_previous) && link->user != record_.id;
@@ -204,7 +204,6 @@ Task<error_code> StatementRunner::ensure_prepared(Work& work, std::shared_ptr<Li
   if (error) co_return error;
   if (query.refusal() || !query.prepared()) {
     refusal_ = query.refusal_payload();
-    link->close();
     co_return asio::error::operation_aborted;
   }
   link->prepared.insert(key, query.prepared()->statement_id, to_close_);
