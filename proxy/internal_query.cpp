@@ -17,6 +17,7 @@ Task<error_code> InternalQuery::run(std::shared_ptr<Link> link, std::string stat
   link_ = std::move(link);
   body_.clear();
   rows_.clear();
+  columns_.clear();
   refusal_.reset();
   refusal_payload_.clear();
   prepared_.reset();
@@ -95,6 +96,11 @@ void InternalQuery::decode_rows(protocol::Capabilities capabilities) {
       head = false;
     } else if (skip > 0) {
       --skip;
+      if (columns_.size() < columns) {
+        const auto column = protocol::decode_column(payload, capabilities);
+        if (!column) return;
+        columns_.push_back({column->type, column->flags});
+      }
     } else {
       const auto row = protocol::decode_text_row(payload, columns);
       if (!row) return;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/resultset.hpp"
 #include "proxy/link.hpp"
 
 namespace sluice::proxy {
@@ -17,6 +18,10 @@ namespace sluice::proxy {
 class InternalQuery final : public ReplySink {
  public:
   using Row = std::vector<std::optional<std::string>>;
+  struct Column {
+    protocol::ColumnType type = protocol::ColumnType::null;
+    std::uint16_t flags = 0;  ///< protocol::column_flag
+  };
   static constexpr std::size_t max_bytes = 256 * 1024;
 
   explicit InternalQuery(Executor executor) : done_(std::move(executor)) {}
@@ -34,6 +39,7 @@ class InternalQuery final : public ReplySink {
   [[nodiscard]] const protocol::Buffer& refusal_payload() const noexcept {
     return refusal_payload_;
   }
+  [[nodiscard]] const std::vector<Column>& columns() const noexcept { return columns_; }
   /// Set when the command was STMT_PREPARE and succeeded.
   [[nodiscard]] const std::optional<protocol::PrepareOk>& prepared() const noexcept {
     return prepared_;
@@ -56,6 +62,7 @@ class InternalQuery final : public ReplySink {
   protocol::Buffer refusal_payload_;
   std::optional<protocol::PrepareOk> prepared_;
   std::vector<Row> rows_;
+  std::vector<Column> columns_;
   bool ended_ = true;
   bool too_large_ = false;
   bool file_asked_ = false;

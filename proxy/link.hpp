@@ -28,6 +28,7 @@
 #include "proxy/packet_stream.hpp"
 #include "proxy/prepared_cache.hpp"
 #include "routing/session_state.hpp"
+#include "routing/user_variables.hpp"
 
 namespace sluice::proxy {
 
@@ -83,6 +84,7 @@ class Link {
   /// What the login itself decided (charsets by its collation, modes by its
   /// capabilities, init_connect): a session that has not set these has these.
   routing::StateVector baseline;
+  routing::UserVariables user_variables;
   PreparedCache prepared;
   /// A state was left behind that the image does not show; reset before reuse.
   bool dirty = false;

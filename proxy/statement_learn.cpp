@@ -1,5 +1,7 @@
 /// StatementRunner's way back: what a reply says about the session.
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
@@ -69,6 +71,7 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     if (!summary.cursor_open && work.prepared->has_cursor) pins_.remove(Pin::cursor);
     work.prepared->has_cursor = summary.cursor_open;
   }
+  if (effects.has(Effect::sets_user_variables)) note_user_variables(work);
   learn_writes(work, was_in_transaction);
   home_ = bound() ? &slot : nullptr;
 }
@@ -94,6 +97,59 @@ void StatementRunner::learn_writes(const Work& work, bool was_in_transaction) {
   const bool committed_on_the_way = was_in_transaction && !in_transaction() && !summary.failed &&
                                     work.statement.cause != routing::Cause::transaction;
   if (committed_on_the_way) unknown_write_ = Clock::now();
+}
+
+/// Remembers which variables the statement may have assigned, failed or not.
+void StatementRunner::note_user_variables(const Work& work) {
+  const std::string_view sql = work.prepared != nullptr ? work.prepared->sql : work.sql;
+  const auto names = work.statement.cause == routing::Cause::oversized
+                         ? std::nullopt
+                         : routing::mentioned_user_variables(sql, dialect_);
+  if (!names) {
+    pins_.add(Pin::user_variable);
+    return;
+  }
+  for (const std::string& name : *names)
+    if (std::find(unsettled_.begin(), unsettled_.end(), name) == unsettled_.end())
+      unsettled_.push_back(name);
+}
+
+/// Asks the primary's link what the variables assigned there are; false if it can no
+/// longer say.
+Task<bool> StatementRunner::settle_user_variables() {
+  if (unsettled_.empty()) co_return true;
+  if (!primary_.place || primary_.place->closed()) co_return false;
+  const InUse in_use(in_use_, primary_);
+  const std::shared_ptr<Link> link = primary_.place.link();
+  const std::vector<std::string> names = std::exchange(unsettled_, {});
+  InternalQuery query(worker_.executor());
+  std::string statement = routing::question(names);
+  const error_code error = co_await query.run(link, std::move(statement));
+  if (error) co_return false;
+  const bool answered = !query.refusal() && query.rows().size() == 1 &&
+                        query.rows()[0].size() == 3 * names.size() &&
+                        query.columns().size() == 3 * names.size();
+  for (std::size_t i = 0; i < names.size() && answered; ++i) {
+    const InternalQuery::Row& row = query.rows()[0];
+    routing::UserVariableAnswer answer;
+    answer.type = query.columns()[3 * i].type;
+    answer.is_unsigned =
+        (query.columns()[3 * i].flags & protocol::column_flag::unsigned_number) != 0;
+    answer.value = row[3 * i];
+    answer.hex = row[3 * i + 1];
+    answer.collation = row[3 * i + 2];
+    auto literal = routing::literal_of(answer);
+    if (literal) {
+      link->user_variables.set(names[i], *literal);
+      user_variables_.set(names[i], std::move(*literal));
+    } else {
+      pins_.add(Pin::user_variable);
+    }
+  }
+  if (!answered || !user_variables_.fits()) pins_.add(Pin::user_variable);
+  if (pins_.any() && home_ == nullptr) home_ = &primary_;
+  last_ = nullptr;  // what the previous statement left on the link is gone
+  co_return true;
 }
 
 /// MariaDB's trackers leave the collation out of SET NAMES … COLLATE.

@@ -61,6 +61,7 @@ StatementRunner::~StatementRunner() {
     slot->place->abandon(&relay_);
     // A transaction or a pin must not outlive its session on the link.
     if (slot == home_ && bound()) slot->place->dirty = true;
+    if (slot == &primary_ && !unsettled_.empty()) slot->place->dirty = true;
   }
 }
 
@@ -81,6 +82,7 @@ void StatementRunner::begin_session(const protocol::ClientIdentity& identity, st
 
 void StatementRunner::give_up_links() {
   if (home_ != nullptr && home_->place && bound()) home_->place->dirty = true;
+  if (!unsettled_.empty() && primary_.place) primary_.place->dirty = true;
   primary_.place.release();
   replica_.place.release();
   last_ = home_ = nullptr;
@@ -94,6 +96,8 @@ void StatementRunner::reset() {
   pins_.clear();
   status_ = login_status_;
   insert_id_ = std::make_shared<InsertId>(worker_.executor());
+  user_variables_.clear();
+  unsettled_.clear();
   statements_.clear();
   update_dialect();
   show();
@@ -154,9 +158,20 @@ Task<Next> StatementRunner::run(Work& work) {
     Slot& slot = decision.target == Target::held      ? *held
                  : decision.target == Target::primary ? primary_
                                                       : replica_;
+    const LinkRole role =
+        decision.target == Target::primary ? LinkRole::primary : LinkRole::replica;
+    const bool leaves = decision.target == Target::held
+                            ? held != &primary_
+                            : &slot != &primary_ || !stays(slot, decision.backend, role);
+    if (leaves && !unsettled_.empty()) {
+      const bool settled = co_await settle_user_variables();
+      if (!settled) {
+        pins_.add(routing::Pin::user_variable);
+        co_return co_await lost_hold(work, false);
+      }
+      continue;  // it may be pinned now
+    }
     if (decision.target != Target::held) {
-      const LinkRole role =
-          decision.target == Target::primary ? LinkRole::primary : LinkRole::replica;
       const OpenFailure failure = co_await obtain(slot, decision.backend, role, hold_until);
       if (!slot.place) {
         // Its own refusal is the client's answer, unless another backend may do.
@@ -341,16 +356,20 @@ LinkKind StatementRunner::kind_for(std::size_t backend, LinkRole role) const {
   return {backend, role, user_, shape, collation_, false};
 }
 
+/// The link at hand will do.
+bool StatementRunner::stays(const Slot& slot, std::size_t backend, LinkRole role) const {
+  if (!slot.place) return false;
+  const Link& link = *slot.place;
+  return !link.closed() && link.backend() == backend && link.role() == role &&
+         slot.place.kind().same_but_schema(kind_for(backend, role)) &&
+         !(wanted_.schema.empty() && !link.image.schema.empty());
+}
+
 Task<OpenFailure> StatementRunner::obtain(Slot& slot, std::size_t backend, LinkRole role,
                                           Clock::time_point until) {
+  if (stays(slot, backend, role)) co_return OpenFailure{};
+  slot.place.release();
   LinkKind kind = kind_for(backend, role);
-  if (slot.place) {
-    const Link& link = *slot.place;
-    const bool fits = !link.closed() && link.backend() == backend && link.role() == role &&
-                      slot.place.kind().same_but_schema(kind);
-    if (fits && !(wanted_.schema.empty() && !link.image.schema.empty())) co_return OpenFailure{};
-    slot.place.release();
-  }
   PlaceRequest request{
       .kind = std::move(kind), .wanted = &wanted_, .password = password_, .until = until};
   PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
@@ -390,6 +409,7 @@ Yield StatementRunner::yield_link(std::size_t backend) {
   if (bound()) return Yield::nothing;
   for (Slot* slot : {&replica_, &primary_}) {
     if (slot == in_use_ || !slot->place || slot->place->backend() != backend) continue;
+    if (slot == &primary_ && !unsettled_.empty()) continue;
     if (last_ == slot) last_ = nullptr;
     if (slot == &replica_ || insert_id_->value == 0 || slot->place->closed()) {
       slot->place.release();

@@ -138,10 +138,14 @@ class StatementRunner final : public LinkHolder {
   Task<RelayEnd> send(Work& work, std::shared_ptr<Link> link);
   Task<error_code> ensure_prepared(Work& work, std::shared_ptr<Link> link, const std::string& key);
   Task<error_code> sync_now(std::shared_ptr<Link> link, const routing::StateVector& wanted);
+  unsigned queue_user_variables(Link& link);
   unsigned queue_sync(Link& link, const routing::StateVector& wanted, bool previous_id);
   Task<RelayEnd> stream_command(Work& work, std::shared_ptr<Link> link);
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
   void learn(const Work& work, Slot& slot, routing::Pins pins_before);
+  void note_user_variables(const Work& work);
+  Task<bool> settle_user_variables();
+  [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
   void learn_writes(const Work& work, bool was_in_transaction);
   Task<> learn_collation(std::shared_ptr<Link> link);
   void note_prepared(Work& work, Link& link);
@@ -168,6 +172,10 @@ class StatementRunner final : public LinkHolder {
   routing::Pins pins_;
   std::uint16_t status_ = protocol::status::autocommit;
   std::shared_ptr<InsertId> insert_id_;
+  routing::UserVariables user_variables_;
+  /// Assigned on the primary's link, and not yet asked what they are: most sessions
+  /// go on there, and asking would disturb ROW_COUNT() and the warnings.
+  std::vector<std::string> unsettled_;
   routing::GtidSet required_;
   std::optional<Clock::time_point> unknown_write_;
   PreparedStatements statements_;

@@ -35,7 +35,10 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   const bool insert_id_wanted =
       work.statement.effects.has(routing::Effect::speaks_of_previous) && link->user != record_.id;
   relay_.begin(capabilities_, flavour_of(*link));
-  const unsigned syncs = queue_sync(*link, wanted_, insert_id_wanted);
+  unsigned syncs = queue_sync(*link, wanted_, insert_id_wanted);
+  const bool variables =
+      routing::looks_at_user_variables(work.statement) && link->user_variables != user_variables_;
+  if (variables) syncs += queue_user_variables(*link);
   relay_.expect_syncs(syncs);
   // A read may go out right behind its state: if the state is refused, so is it.
   // Whatever may write waits for the word that the state is right.
@@ -44,9 +47,12 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
     const RelayEnd end = co_await relay_.wait_sync();
     if (end != RelayEnd::complete) co_return end;
     link->image = wanted_;
+    if (variables) link->user_variables = user_variables_;
   }
   link->user = record_.id;
-  pins_.merge(routing::pins_of(work.statement));
+  routing::Pins pins = routing::pins_of(work.statement);
+  pins.remove(routing::Pin::user_variable);  // these are asked for and replayed
+  pins_.merge(pins);
   if (pins_.any() && home_ == nullptr) home_ = &slot;
   const RelayEnd sent = co_await send(work, link);
   if (sent != RelayEnd::complete) co_return sent;
@@ -55,6 +61,8 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   const RelayEnd end = co_await relay_.wait(link);
   if (end == RelayEnd::complete && syncs > 0 && work.statement.access == routing::Access::read)
     link->image = wanted_;
+  if (end == RelayEnd::complete && variables && work.statement.access == routing::Access::read)
+    link->user_variables = user_variables_;
   co_return end;
 }
 
@@ -174,6 +182,16 @@ unsigned StatementRunner::queue_sync(Link& link, const routing::StateVector& wan
   // show what DEFAULT stands for, and would make it look different from `wanted`.
   add(worker_.shared().counters.state_syncs, count);
   return count;
+}
+
+unsigned StatementRunner::queue_user_variables(Link& link) {
+  const std::string statement = difference(link.user_variables, user_variables_);
+  if (statement.empty()) return 0;
+  scratch_.clear();
+  protocol::append_command(scratch_, Command::query, statement, link.facts().capabilities);
+  link.send(scratch_, protocol::ReplyKind::query, &relay_, Relay::sync_tag);
+  add(worker_.shared().counters.state_syncs);
+  return 1;
 }
 
 Task<error_code> StatementRunner::sync_now(std::shared_ptr<Link> link,
