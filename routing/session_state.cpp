@@ -31,12 +31,31 @@ constexpr std::array<std::string_view, 14> ignored_names{// These follow the sch
                                                          "session_track_transaction_info",
                                                          "statement_id"};
 
-constexpr std::array<std::string_view, 12> one_shot_names{
-    "insert_id",        "rand_seed1",  "rand_seed2",        "pseudo_thread_id",
-    "gtid_next",        "gtid_seq_no", "gtid_domain_id",    "server_id",
-    "skip_replication", "sql_log_bin", "pseudo_slave_mode", "pseudo_replica_mode"};
+// `timestamp` too: once set back to DEFAULT, the tracker reports a moment, and to
+// replay that would stop the clock.
+constexpr std::array<std::string_view, 13> one_shot_names{
+    "timestamp",   "insert_id",         "rand_seed1",         "rand_seed2", "pseudo_thread_id",
+    "gtid_next",   "gtid_seq_no",       "gtid_domain_id",     "server_id",  "skip_replication",
+    "sql_log_bin", "pseudo_slave_mode", "pseudo_replica_mode"};
 
 constexpr std::array<std::string_view, 2> guard_names{"transaction_read_only", "tx_read_only"};
+
+// Two names of one setting, in the order in which they are set: a character set
+// brings its default collation, a collation its character set.
+constexpr std::array<std::string_view, 2> connection_names{"character_set_connection",
+                                                           "collation_connection"};
+
+[[nodiscard]] bool same_name(std::string_view kept, std::string_view asked) noexcept {
+  return std::equal(kept.begin(), kept.end(), asked.begin(), asked.end(),
+                    [](char a, char b) { return a == lower(b); });
+}
+
+/// Both have it with the same value, or neither has it.
+[[nodiscard]] bool agree(const StateVector& a, const StateVector& b, std::string_view name) {
+  const std::string* one = a.find(name);
+  const std::string* other = b.find(name);
+  return one == nullptr || other == nullptr ? one == other : *one == *other;
+}
 
 [[nodiscard]] bool looks_numeric(std::string_view value) {
   if (value.empty()) return false;
@@ -110,12 +129,12 @@ void StateVector::set(std::string_view variable, std::string_view value) {
 
 const std::string* StateVector::find(std::string_view variable) const noexcept {
   for (const auto& [name, value] : variables_)
-    if (name == variable) return &value;
+    if (same_name(name, variable)) return &value;
   return nullptr;
 }
 
 void StateVector::erase(std::string_view variable) {
-  std::erase_if(variables_, [&](const auto& pair) { return pair.first == variable; });
+  std::erase_if(variables_, [&](const auto& pair) { return same_name(pair.first, variable); });
 }
 
 VariableKind kind_of_variable(std::string_view name) noexcept {
@@ -130,18 +149,27 @@ std::string difference(const StateVector& image, const StateVector& wanted, Link
                        const StateVector& baseline) {
   std::string statement;
   const auto skip = [role](const std::string& name) {
-    return role == LinkRole::replica && guards_replica(name);
+    return contains(connection_names, name) || (role == LinkRole::replica && guards_replica(name));
   };
-  // What goes back comes first. Within each part the order is that of the names,
-  // so that collation_connection, which decides, follows character_set_connection.
   for (const auto& [name, value] : image.variables())
     if (wanted.find(name) == nullptr && !skip(name))
       append_assignment(statement, name, baseline.find(name));
-  for (const auto& [name, value] : wanted.variables()) {
-    const std::string* present = image.find(name);
-    if ((present == nullptr || *present != value) && !skip(name))
-      append_assignment(statement, name, &value);
+  for (const auto& [name, value] : wanted.variables())
+    if (!agree(image, wanted, name) && !skip(name)) append_assignment(statement, name, &value);
+
+  if (std::all_of(connection_names.begin(), connection_names.end(),
+                  [&](std::string_view name) { return agree(image, wanted, name); })) {
+    return statement;
   }
+  // All of the pair comes from one place: half of it would change the other half.
+  const auto has_either = [](const StateVector& state) {
+    return std::any_of(connection_names.begin(), connection_names.end(),
+                       [&](std::string_view name) { return state.find(name) != nullptr; });
+  };
+  const StateVector& source = has_either(wanted) ? wanted : baseline;
+  for (const std::string_view name : connection_names)
+    if (source.find(name) != nullptr || !has_either(source))
+      append_assignment(statement, name, source.find(name));
   return statement;
 }
 

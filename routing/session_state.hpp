@@ -29,6 +29,7 @@ class StateVector {
 
   std::string schema;  ///< empty: none selected
 
+  // Names are taken in any case and kept in lower case.
   void set(std::string_view variable, std::string_view value);
   [[nodiscard]] const std::string* find(std::string_view variable) const noexcept;
   void erase(std::string_view variable);
