@@ -1,4 +1,4 @@
-# Installs what a stage needs. Sourced by ./dev, which provides say, die and root.
+# Installs what a stage needs. Sourced by ./dev, which provides say, die, root and python.
 # Everything here is a no-op when all is there, and then needs no network.
 
 packages_file=$root/tests/support/packages.txt
@@ -70,6 +70,13 @@ install_packages() {
       as_root systemctl disable --quiet "$service" 2>/dev/null || true
     done
   fi
+}
+
+# What the drivers' tests need built or fetched (npm's packages): into the cache,
+# so that no test has to.
+install_driver_programs() {
+  install_packages drivers
+  $python -B tests/clients/programs.py >/dev/null || die "could not make the drivers' programs, see above"
 }
 
 # Where the private MySQL lives: outside the tree, so that a new clone finds it.
