@@ -1,6 +1,7 @@
 /// StatementRunner's way back: what a reply says about the session.
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <utility>
 
 #include "protocol/command.hpp"
@@ -72,6 +73,8 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     work.prepared->has_cursor = summary.cursor_open;
   }
   if (effects.has(Effect::sets_user_variables)) note_user_variables(work);
+  if (effects.any({Effect::prepares, Effect::deallocates, Effect::executes}))
+    note_prepared_text(work);
   learn_writes(work, was_in_transaction);
   home_ = bound() ? &slot : nullptr;
 }
@@ -112,6 +115,31 @@ void StatementRunner::note_user_variables(const Work& work) {
   for (const std::string& name : *names)
     if (std::find(unsettled_.begin(), unsettled_.end(), name) == unsettled_.end())
       unsettled_.push_back(name);
+}
+
+/// PREPARE … FROM lives on one link, until the last of them is deallocated.
+void StatementRunner::note_prepared_text(const Work& work) {
+  const routing::Effects effects = work.statement.effects;
+  std::string name(work.statement.name);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (effects.has(Effect::several) || name.empty()) {
+    if (effects.has(Effect::prepares)) prepared_names_.insert("?");  // which, nobody knows
+  } else if (effects.has(Effect::prepares)) {
+    // A PREPARE that fails has dropped the statement of that name before.
+    if (relay_.summary().failed) {
+      prepared_names_.erase(name);
+    } else {
+      prepared_names_.insert(name);
+    }
+  } else if (effects.has(Effect::deallocates)) {
+    prepared_names_.erase(name);
+  }
+  if (prepared_names_.empty()) {
+    pins_.remove(Pin::prepared_text);
+  } else {
+    pins_.add(Pin::prepared_text);
+  }
 }
 
 /// Asks the primary's link what the variables assigned there are; false if it can no

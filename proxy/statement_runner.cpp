@@ -98,6 +98,7 @@ void StatementRunner::reset() {
   insert_id_ = std::make_shared<InsertId>(worker_.executor());
   user_variables_.clear();
   unsettled_.clear();
+  prepared_names_.clear();
   statements_.clear();
   update_dialect();
   show();

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -144,6 +145,7 @@ class StatementRunner final : public LinkHolder {
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
   void learn(const Work& work, Slot& slot, routing::Pins pins_before);
   void note_user_variables(const Work& work);
+  void note_prepared_text(const Work& work);
   Task<bool> settle_user_variables();
   [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
   void learn_writes(const Work& work, bool was_in_transaction);
@@ -176,6 +178,7 @@ class StatementRunner final : public LinkHolder {
   /// Assigned on the primary's link, and not yet asked what they are: most sessions
   /// go on there, and asking would disturb ROW_COUNT() and the warnings.
   std::vector<std::string> unsettled_;
+  std::set<std::string> prepared_names_;  ///< PREPARE name FROM …, not yet deallocated
   routing::GtidSet required_;
   std::optional<Clock::time_point> unknown_write_;
   PreparedStatements statements_;
