@@ -7,7 +7,7 @@ charsets and transactions: bugs hide where few things meet often.
 
 import random
 
-import prepared
+import prepares
 import reads
 import settings
 import writes
@@ -19,9 +19,9 @@ PRODUCERS = {
     settings.set_variables: 9, settings.set_one_time: 2, settings.set_names: 4, settings.change_schema: 3,
     settings.reset: 1.2, settings.protocol: 2, settings.locks: 4,
     writes.dml: 9, writes.ddl: 1.5, writes.temporary: 4, writes.transaction: 6, writes.routine: 4, writes.local_infile: 0.7,
-    prepared.binary: 10, prepared.text: 4, prepared.user_variables: 7,
+    prepares.binary: 10, prepares.text: 4, prepares.user_variables: 7,
 }  # fmt: skip
-SMALL = (reads.plain, reads.of_state, reads.of_previous, writes.dml, prepared.user_variables, settings.set_variables)
+SMALL = (reads.plain, reads.of_state, reads.of_previous, writes.dml, prepares.user_variables, settings.set_variables)
 HIGH_COLLATIONS = {"mysql": (255, 303, 305), "mariadb": (1070, 224, 2048 + 256)}
 OPTIONS = {"multi": 0.8, "deprecate_eof": 0.6, "track": 0.5, "found_rows": 0.2, "ignore_space": 0.1, "attributes": 0.3}
 LOGIN_COLLATIONS = (45, 45, 45, 8, 33, 63, 46, 47, 224)
@@ -44,6 +44,7 @@ class Generator:
         ]
         self.slots = {}
         self.types = {}
+        self.cursors = {}
 
     def pick(self, choices):
         return self.rng.choice(choices)
@@ -55,10 +56,10 @@ class Generator:
         return self.pick(("v1", "v2", "v3", "V1", "into_v", "io"))
 
     def user_assignment(self):
-        return prepared.user_assignment(self)
+        return prepares.user_assignment(self)
 
     def variable_read(self):
-        return prepared.variable_read(self)
+        return prepares.variable_read(self)
 
     def clock(self):
         return self.pick(reads.CLOCKS)

@@ -107,7 +107,10 @@ class ReplyReader:
         header = Reader(payload)
         reply = {"kind": "rows", "columns": self._definitions(header.lenenc()), "header": header.rest()}
         if not self.capabilities & wire.DEPRECATE_EOF:
-            reply["middle"] = decode_eof(self._packets.receive())
+            payload = self._packets.receive()
+            if payload[:1] == b"\xff":  # a cursor that could not be opened
+                return reply | {"rows": [], "end": decode_err(payload)}
+            reply["middle"] = decode_eof(payload)
             if reply["middle"]["status"] & wire.STATUS_CURSOR_EXISTS:
                 return reply | {"rows": [], "end": None}
         reply["rows"], reply["end"] = self._rows()

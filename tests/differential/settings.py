@@ -64,7 +64,6 @@ SHARED = {
     "eq_range_index_dive_limit": ["2"],
     "query_alloc_block_size": ["16384"],
     "sql_log_bin": ["0"],
-    "pseudo_thread_id": ["5"],
     "read_only": ["0"],
     "version": ["1"],
     "no_such_variable": ["1"],
