@@ -153,8 +153,7 @@ Task<Next> ClientSession::serve_command(Work& work, const protocol::ClientComman
 
 Task<Next> ClientSession::query(Work& work, const protocol::ClientCommand& command) {
   work.sql = command.text;
-  work.statement = work.streamed ? routing::classify_beginning(command.text, runner_.dialect())
-                                 : routing::classify(command.text, runner_.dialect());
+  work.statement = runner_.classify(command.text, !work.streamed);
   if (work.statement.effects.has(routing::Effect::kills) && work.statement.kill.id != 0 &&
       !work.statement.effects.has(routing::Effect::several)) {
     co_return co_await kill_other(
@@ -167,9 +166,7 @@ Task<Next> ClientSession::query(Work& work, const protocol::ClientCommand& comma
 }
 
 Task<Next> ClientSession::prepare(Work& work, const protocol::ClientCommand& command) {
-  routing::Statement classified = work.streamed
-                                      ? routing::classify_beginning(command.text, runner_.dialect())
-                                      : routing::classify(command.text, runner_.dialect());
+  routing::Statement classified = runner_.classify(command.text, !work.streamed);
   if (work.streamed) {
     co_return co_await runner_.answer_error(work, 1390, "HY000",
                                             "Sluice: the statement is too long to be prepared");

@@ -262,6 +262,7 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
       inputs_[i].health = watched_[i]->tracker.status();
     const auto before = current_;
     auto next = std::make_shared<Topology>(derive(*before, inputs_, {}, now));
+    if (settings_->failover.mode == config::FailoverMode::off) hold_to(before->last_primary, *next);
     lag_.measure(*next, settings_->routing.max_lag, now);
     current_ = std::move(next);
     topology_.publish(current_);
@@ -269,6 +270,16 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
     // `current_` may have moved on when on_change_ returns.
     const auto after = current_;
     if (on_change_ && matters(*before, *after)) on_change_(*before, *after);
+  }
+
+  // failover.mode = "off": nobody but the primary that was found at the start.
+  static void hold_to(const std::string& name, Topology& next) {
+    if (name.empty() || !next.primary || next.backends[*next.primary].name == name) return;
+    next.backends[*next.primary].role = routing::Role::unknown;
+    next.backends[*next.primary].standing = routing::Exclusion::second_writer;
+    next.primary.reset();
+    next.primary_reason = routing::PrimaryReason::none_writable;
+    next.last_primary = name;
   }
 
   // While some are still unheard of, the others are judged on half the evidence:

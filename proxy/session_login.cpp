@@ -107,6 +107,13 @@ Task<bool> ClientSession::log_in() {
     login.reject(3159, "HY000",
                  "Connections using insecure transport are prohibited for this account.");
     refusal.emplace();
+  } else if (user->max_connections != 0 &&
+             shared.sessions.count_of(user->name) >= user->max_connections) {
+    login.reject(1226, "42000",
+                 "User '" + user->name +
+                     "' has exceeded the 'max_user_connections' resource (current value: " +
+                     std::to_string(user->max_connections) + ")");
+    refusal.emplace();
   } else {
     refusal = co_await check_account(*identity_, *user);
     if (refusal) {
@@ -173,6 +180,7 @@ Task<> ClientSession::begin(const protocol::ClientIdentity& identity, const conf
   const config::Settings& settings = *worker_.shared().settings;
   const routing::RoutePolicy policy{
       .max_lag = user.max_lag.value_or(settings.routing.max_lag),
+      .backend_max_lag = worker_.backend_max_lag(),
       .read_your_writes = settings.routing.causal != config::Causal::off,
       .share_reads_with_primary =
           settings.routing.reads_on_primary == config::ReadsOnPrimary::share};

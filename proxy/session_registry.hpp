@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxy/async.hpp"
@@ -88,6 +89,14 @@ class SessionRegistry {
     copy.reserve(records_.size());
     for (const auto& [id, record] : records_) copy.push_back(record);
     return copy;
+  }
+
+  /// How many have logged in as `user`.
+  [[nodiscard]] std::size_t count_of(std::string_view user) const {
+    std::size_t count = 0;
+    for (const auto& record : all())
+      if (record->names().user == user) ++count;
+    return count;
   }
 
   [[nodiscard]] std::size_t size() const {

@@ -321,6 +321,18 @@ void StatementRunner::note_misroute(Work& work) {
   work.prepared->statement.cause = routing::Cause::routine;
 }
 
+routing::Statement StatementRunner::classify(std::string_view sql, bool whole) const {
+  routing::Statement statement =
+      whole ? routing::classify(sql, dialect_) : routing::classify_beginning(sql, dialect_);
+  // Unqualified names speak of one backend's inner life there.
+  if (statement.access == routing::Access::read &&
+      (routing::is_system_schema(wanted_.schema) || wanted_.schema == "information_schema")) {
+    statement.access = routing::Access::write;
+    statement.cause = routing::Cause::one_server;
+  }
+  return statement;
+}
+
 StatementRunner::Slot* StatementRunner::held_for(const Work& work) {
   Slot* slot = nullptr;
   if (bound()) {

@@ -91,6 +91,8 @@ class StatementRunner final : public LinkHolder {
 
   Yield yield_link(std::size_t backend) override;
 
+  /// What `sql` does in this session; `whole` is false if more of it is to come.
+  [[nodiscard]] routing::Statement classify(std::string_view sql, bool whole) const;
   [[nodiscard]] const routing::Dialect& dialect() const noexcept { return dialect_; }
   [[nodiscard]] const routing::StateVector& state() const noexcept { return wanted_; }
   [[nodiscard]] protocol::Capabilities capabilities() const noexcept { return capabilities_; }

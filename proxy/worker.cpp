@@ -36,7 +36,10 @@ Worker::Worker(std::size_t index, Shared& shared)
              [this](std::size_t backend) { shared_.ask_for_relief(index_, backend); }}),
       topology_(shared.topology),
       random_(std::random_device{}()),
-      load_(shared.settings->backends.size()) {}
+      load_(shared.settings->backends.size()) {
+  for (const config::Backend& backend : shared.settings->backends)
+    backend_max_lag_.push_back(backend.max_lag);
+}
 
 Worker::~Worker() {
   stop();

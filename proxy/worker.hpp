@@ -10,6 +10,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -92,6 +93,12 @@ class Worker {
   /// Waits until the topology changes or `until` passes; false then.
   Task<bool> topology_change(Clock::time_point until);
 
+  /// The backends' own bounds on lag, by index.
+  [[nodiscard]] std::span<const std::optional<std::chrono::milliseconds>> backend_max_lag()
+      const noexcept {
+    return backend_max_lag_;
+  }
+
   /// What a login needs to know of an account, learnt from the primary.
   struct AccountFacts {
     Clock::time_point learnt_at{};
@@ -117,6 +124,7 @@ class Worker {
   std::list<std::unique_ptr<ClientSession>> sessions_;
   std::list<Event*> topology_waiters_;
   std::vector<routing::Load> load_;
+  std::vector<std::optional<std::chrono::milliseconds>> backend_max_lag_;
   std::unordered_map<std::string, AccountFacts> account_facts_;
   std::unique_ptr<Timer> housekeeping_timer_;
   std::atomic<std::size_t> session_count_{0};

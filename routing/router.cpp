@@ -89,7 +89,10 @@ template <class Accept>
         (backend.health.state == Health::up || backend.health_distrusted)) {
       return Exclusion::none;
     }
-    const Exclusion exclusion = verdict(backend, {.max_lag = in.policy.max_lag}, in.now);
+    const bool has_own = backend.id < in.policy.backend_max_lag.size() &&
+                         in.policy.backend_max_lag[backend.id].has_value();
+    const auto bound = has_own ? in.policy.backend_max_lag[backend.id] : in.policy.max_lag;
+    const Exclusion exclusion = verdict(backend, {.max_lag = bound}, in.now);
     if (exclusion != Exclusion::none) return exclusion;
     return has_own_writes(in, backend) ? Exclusion::none : Exclusion::gtid_behind;
   });

@@ -75,6 +75,9 @@ struct Bonds {
 
 struct RoutePolicy {
   milliseconds max_lag{1000};
+  /// A backend's own bound, by index, which goes before the other; may be shorter
+  /// than the list of backends. Borrowed.
+  std::span<const std::optional<milliseconds>> backend_max_lag;
   bool read_your_writes = true;
   bool share_reads_with_primary = false;  ///< the primary takes its part of plain reads
 };
