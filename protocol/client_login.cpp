@@ -246,9 +246,10 @@ Want ClientLogin::succeed() {
   return Want::done;
 }
 
-void ClientLogin::accept(std::uint16_t status) {
+void ClientLogin::accept(std::uint16_t status, Bytes session_state) {
   Buffer packet;
-  append_ok(packet, OkPacket{.status = status}, identity_.capabilities, 0);
+  const OkPacket ok{.status = status, .session_state = session_state};
+  append_ok(packet, ok, identity_.capabilities, 0);
   answer(Bytes(packet).subspan(packet_header_size));
 }
 

@@ -105,7 +105,9 @@ class ClientLogin {
 
   // After `done`, exactly one of these; then send outgoing(). The next command
   // of the client starts at sequence 0 again.
-  void accept(std::uint16_t status = status::autocommit);
+  /// `session_state`: a tracker block for a client with session_track, such as the
+  /// schema that the login selected; else empty.
+  void accept(std::uint16_t status = status::autocommit, Bytes session_state = {});
   void reject(std::uint16_t code, std::string_view sqlstate, std::string_view message);
   /// An OK or ERR payload made elsewhere, such as a backend's ERR. It must have
   /// been made for the capabilities in `identity()`.

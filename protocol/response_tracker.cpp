@@ -262,7 +262,9 @@ void ResponseTracker::definitions_end(Walk& walk, PacketHeader header) noexcept 
 
   const bool cursor = kind_ == ReplyKind::execute && (end->status & status::cursor_exists) != 0;
   const bool last = kind_ == ReplyKind::prepare && columns_then_ == 0;
-  if ((cursor || last) && !walk.first()) return;
+  // A status bit speaks of trackers, which the client may not have asked for.
+  const bool tells = (end->status & status::session_state_changed) != 0;
+  if ((cursor || last || tells) && !walk.first()) return;
   status_ = end->status;
   if (cursor) {
     // The rows wait in the cursor: this EOF stands for the one behind them.
@@ -278,6 +280,10 @@ void ResponseTracker::definitions_end(Walk& walk, PacketHeader header) noexcept 
   // libmysqlclient keeps the bit likewise (sql-common/client.cc, read_binary_rows).
   more_after_out_params_ =
       (end->status & status::ps_out_params) != 0 && (end->status & status::more_results_exist) != 0;
+  if (tells) {
+    hold(walk, header, Packet::eof);
+    return end_definitions();
+  }
   begin_body(header);
   pass_body(walk);
   end_definitions();

@@ -147,6 +147,7 @@ App::Parts::~Parts() {
 void App::Parts::run() {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);  // a terminal that goes away is no reason to stop
   listener_.bind();
   if (settings_->admin.is_open()) {
     admin_.emplace(control_, settings_->admin, rsa_key_, shared_.client_tls, *this);

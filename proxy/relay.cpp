@@ -178,6 +178,9 @@ void Relay::on_packet(ExchangeTag tag, Kind kind, protocol::Bytes packet,
     return;
   }
   to.insert(to.end(), packet.begin(), packet.end());
+  // Without trackers nothing tells such a client what has changed.
+  if (kind == Kind::eof && (capabilities_ & protocol::capability::session_track) == 0)
+    to.back() &= static_cast<std::uint8_t>(~(protocol::status::session_state_changed >> 8));
 }
 
 void Relay::take_ok(protocol::Bytes packet, const protocol::OkPacket& ok, protocol::Buffer& to) {

@@ -1,6 +1,7 @@
 /// ClientSession's beginning: the login, and COM_CHANGE_USER.
 #include <openssl/rand.h>
 
+#include "protocol/session_track.hpp"
 #include "proxy/client_session.hpp"
 #include "proxy/drive.hpp"
 #include "proxy/internal_query.hpp"
@@ -38,6 +39,14 @@ const routing::Observation* model_backend(const routing::Topology& topology) {
   for (const auto& backend : topology.backends)
     if (backend.seen) return &*backend.seen;
   return nullptr;
+}
+
+/// What a server's login OK tells a client with trackers of the schema it chose.
+protocol::Buffer schema_tracker(std::string_view schema) {
+  protocol::Buffer block;
+  if (!schema.empty())
+    protocol::append_track_entry(block, {.type = protocol::TrackType::schema, .value = schema});
+  return block;
 }
 
 std::string host_of(const std::string& client) {
@@ -120,7 +129,7 @@ Task<bool> ClientSession::log_in() {
       login.answer(*refusal);
     } else {
       co_await begin(*identity_, *user);
-      login.accept(runner_.status());
+      login.accept(runner_.status(), schema_tracker(identity_->schema));
     }
   }
   if (refusal) add(shared.counters.clients_refused);
@@ -222,7 +231,7 @@ Task<Next> ClientSession::change_user(Work& work) {
   }
   identity_ = std::move(identity);
   co_await begin(*identity_, *user);
-  login.accept(runner_.status());
+  login.accept(runner_.status(), schema_tracker(identity_->schema));
   error = co_await stream_.write_all(login.outgoing());
   co_return error ? Next::close : Next::go_on;
 }
