@@ -50,12 +50,14 @@ void InternalQuery::on_bytes(ExchangeTag, protocol::Bytes bytes) {
 }
 
 void InternalQuery::on_packet(ExchangeTag, protocol::ResponseTracker::Packet kind,
-                              protocol::Bytes packet, const protocol::OkPacket*, bool) {
+                              protocol::Bytes packet, const protocol::OkPacket*, bool last) {
   const protocol::Bytes payload = packet.subspan(protocol::packet_header_size);
   if (kind == protocol::ResponseTracker::Packet::prepare_ok) {
     const auto prepared = protocol::decode_prepare_ok(payload, link_->facts().capabilities);
     if (prepared) prepared_ = *prepared;
   }
+  // The EOF behind the definitions, where it comes apart, is counted with the body.
+  if (kind == protocol::ResponseTracker::Packet::eof && !last) on_bytes(0, packet);
   if (kind != protocol::ResponseTracker::Packet::err) return;
   refusal_payload_.assign(payload.begin(), payload.end());
   if (const auto err = protocol::decode_err(payload)) {

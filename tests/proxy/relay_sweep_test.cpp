@@ -103,7 +103,9 @@ TEST_P(RelaySweep, AReplyIsWholeForTheClient) {
     const protocol::Outcome sent = protocol::replay(recorded.stream);
     ASSERT_TRUE(outcome.done) << recorded.name;
     ASSERT_EQ(outcome.passed, whole.seen) << recorded.name;
-    ASSERT_EQ(outcome.held, sent.held) << recorded.name;
+    ASSERT_EQ(outcome.in_error, sent.in_error) << recorded.name;
+    ASSERT_EQ(outcome.infiles, sent.infiles) << recorded.name;
+    ASSERT_EQ(outcome.result_sets, sent.result_sets) << recorded.name;
     ASSERT_EQ(outcome.rows, sent.rows) << recorded.name;
     ASSERT_TRUE(backend.link->quiet() && !backend.link->closed()) << recorded.name;
     backend.link->close();
