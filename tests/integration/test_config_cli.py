@@ -113,7 +113,11 @@ def test_a_password_may_come_from_a_file_or_the_environment(config, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    ((["--frob"], "unknown argument '--frob'"), ([], "--config FILE is missing"), (["--config"], "--config needs a file")),
+    (
+        (["--frob"], "unknown argument '--frob'"),
+        ([], "--config FILE is missing"),
+        (["--config"], "--config needs a file"),
+    ),
 )
 def test_a_wrong_command_line_ends_with_exit_2_and_the_usage(arguments, words):
     code, _, errors = sluice_says(*arguments)

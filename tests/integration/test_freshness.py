@@ -26,9 +26,8 @@ UNUSED = list(TABLES)
 def delayed(cluster):
     """The shared cluster with db2 two seconds behind, and a Sluice that does not mind."""
     # Made before the delay: a session is promised to see its own writes, not those of whoever made the table.
-    cluster.primary.run(
-        f"CREATE TABLE app.{name} (id INT PRIMARY KEY AUTO_INCREMENT, client INT, v INT, KEY (client))" for name in TABLES
-    )
+    columns = "id INT PRIMARY KEY AUTO_INCREMENT, client INT, v INT, KEY (client)"
+    cluster.primary.run(f"CREATE TABLE app.{name} ({columns})" for name in TABLES)
     cluster.wait_caught_up()
     cluster.delay_replica(0, DELAY)
     with Sluice(cluster, routing={"max_lag": "30s"}) as sluice:

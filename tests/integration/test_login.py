@@ -231,7 +231,8 @@ def test_the_ipv6_wildcard_takes_ipv4_too(cluster):
 def console(sluice, program, *options):
     """What a command line client answers to SELECT 6 * 7."""
     done = subprocess.run(
-        [*program, "-h127.0.0.1", f"-P{sluice.port}", f"-u{APP[0]}", f"-p{APP[1]}", "-N", "-e", "SELECT 6 * 7", *options],
+        [*program, "-h127.0.0.1", f"-P{sluice.port}", f"-u{APP[0]}", f"-p{APP[1]}", "-N", "-e", "SELECT 6 * 7",
+         *options],
         capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     return done.stdout.strip() or done.stderr

@@ -183,7 +183,8 @@ def test_replicas_count_no_write_commands_of_ours(cluster, sluice, trace, connec
 
 def test_an_explicit_transaction_runs_on_the_primary_from_begin_to_end(sluice, trace, connection):
     mark = trace.mark()
-    for begin, end in (("BEGIN", "COMMIT"), ("START TRANSACTION", "ROLLBACK"), ("start transaction read write", "commit")):
+    pairs = (("BEGIN", "COMMIT"), ("START TRANSACTION", "ROLLBACK"), ("start transaction read write", "commit"))
+    for begin, end in pairs:
         run(connection, f"{begin} /* {mark} */")
         run(connection, f"SELECT v FROM split WHERE id = 1 /* {mark} */")
         run(connection, f"UPDATE split SET v = 'w' WHERE id = 3 /* {mark} */")
