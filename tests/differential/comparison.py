@@ -8,7 +8,8 @@ error codes, SQLSTATEs and messages. These differences are no mismatches:
 2. The value of a GTID tracker: each world writes transactions of its own.
 3. Rows of SHOW VARIABLES in VARIABLE_EXCEPTIONS, each for the reason given there.
 4. How a lost connection was lost (closed or reset): it depends on what the kernel still held.
-5. The id of a prepared statement, also in messages that quote it: MariaDB counts over all connections.
+5. The order among the variables of one packet's trackers: MariaDB's hash table has no order that means anything.
+6. The id of a prepared statement, also in messages that quote it: MariaDB counts over all connections.
 """
 
 import re
@@ -65,10 +66,9 @@ def normal_reply(reply):
     if "status" in reply:
         reply["status"] &= ~wire.STATUS_QUERY_WAS_SLOW
     if reply.get("trackers"):
-        reply["trackers"] = [
-            (kind, b"" if kind == "gtids" else data)
-            for kind, data in reply["trackers"]
-        ]
+        entries = [(kind, b"" if kind == "gtids" else data) for kind, data in reply["trackers"]]
+        variables = iter(sorted(data for kind, data in entries if kind == "variable"))
+        reply["trackers"] = [(kind, next(variables) if kind == "variable" else data) for kind, data in entries]
     if reply["kind"] == "rows":
         reply["rows"] = [QUOTED_ID.sub(b"The statement (id)", row) for row in reply["rows"]]
     if reply["kind"] == "rows" and _names_variables(reply["columns"]):
@@ -159,8 +159,8 @@ def brief(reply):
     return _short(reply)
 
 
-def side_by_side(script, left, right, names):
-    """Both transcripts, step by step; >>> marks the answers that differ."""
+def side_by_side(script, left, right, names, last):
+    """Both transcripts up to the last step wanted; >>> marks the answers that differ."""
     from script import step_text
 
     lines = [f"options {', '.join(script.options)}; collation {script.collation}; schema {script.schema}"]
@@ -172,8 +172,8 @@ def side_by_side(script, left, right, names):
             words = [] if replies is None else [brief(reply) for reply in replies] or ["(silent)"]
             for word in words or ["(not reached)"]:
                 lines.append(f"  {'   ' if same else '>>>'} {name}: {word}")
-        if not same:
-            if None not in sides:
-                lines += [f"      {words}" for words in what_differs(*sides)][:12]
+        if not same and None not in sides:
+            lines += [f"      {words}" for words in what_differs(*sides)][:12]
+        if index == last:
             break
     return "\n".join(lines)

@@ -16,7 +16,7 @@ class Mismatch:
     right: list
 
     def text(self, names=("primary", "Sluice")):
-        return side_by_side(self.script, self.left, self.right, names)
+        return side_by_side(self.script, self.left, self.right, names, self.index)
 
 
 class Duel:
