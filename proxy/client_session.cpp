@@ -216,7 +216,8 @@ Task<Next> ClientSession::with_statement(Work& work, const protocol::ClientComma
       if (!prepared->has_cursor) {
         co_return co_await runner_.answer_error(
             work, 1421, "HY000",
-            "The statement (" + std::to_string(command.statement) + ") has no open cursor.");
+            "The statement (" + std::to_string(command.statement) +
+                (runner_.dialect().mariadb ? ") has no open cursor" : ") has no open cursor."));
       }
       work.how = Work::How::fetch;
       work.statement = {};

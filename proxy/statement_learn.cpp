@@ -43,6 +43,11 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     status_ = static_cast<std::uint16_t>(summary.status & session_status);
   }
   if (summary.last_insert_id != 0) insert_id_->value = summary.last_insert_id;
+  if (&slot == &primary_ &&
+      (summary.last_insert_id != 0 ||
+       effects.any({Effect::sets_last_insert_id, Effect::calls_routine, Effect::executes}))) {
+    insert_id_->on_link = true;
+  }
   if (summary.state_learned) {
     wanted_ = slot.place->image;
     update_dialect();

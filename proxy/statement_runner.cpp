@@ -424,11 +424,12 @@ Yield StatementRunner::yield_link(std::size_t backend) {
     if (slot == in_use_ || !slot->place || slot->place->backend() != backend) continue;
     if (slot == &primary_ && !unsettled_.empty()) continue;
     if (last_ == slot) last_ = nullptr;
-    if (slot == &replica_ || insert_id_->value == 0 || slot->place->closed()) {
+    if (slot == &replica_ || !insert_id_->on_link || slot->place->closed()) {
       slot->place.release();
       return Yield::now;
     }
     insert_id_->asking = true;
+    insert_id_->on_link = false;
     const auto ended = [](std::exception_ptr exception) {
       if (exception) std::rethrow_exception(exception);
     };

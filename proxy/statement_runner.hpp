@@ -122,7 +122,8 @@ class StatementRunner final : public LinkHolder {
   struct InsertId {
     explicit InsertId(Executor executor) : settled(std::move(executor)) {}
     std::uint64_t value = 0;
-    bool asking = false;  ///< the link is being asked, on its way back to the pool
+    bool on_link = false;  ///< the primary's link may know better than `value`
+    bool asking = false;   ///< the link is being asked, on its way back to the pool
     Event settled;
   };
 
