@@ -223,12 +223,18 @@ void Link::hold(Exchange& exchange, const protocol::ResponseTracker::Step& step,
     const auto ok =
         protocol::decode_ok(packet.subspan(protocol::packet_header_size), facts_.capabilities);
     if (ok) {
+      has_conditions = has_conditions || ok->warnings > 0;
       if (!ok->session_state.empty()) learn(*ok);
       if (exchange.sink != nullptr)
         exchange.sink->on_packet(exchange.tag, step.packet, packet, &*ok, step.done);
       return;
     }
     dirty = true;  // whatever state it told of is unknown
+  }
+  if (step.packet == protocol::ResponseTracker::Packet::err) has_conditions = true;
+  if (step.packet == protocol::ResponseTracker::Packet::eof) {
+    const auto eof = protocol::decode_eof(packet.subspan(protocol::packet_header_size));
+    has_conditions = has_conditions || !eof || eof->warnings > 0;
   }
   if (exchange.sink != nullptr)
     exchange.sink->on_packet(exchange.tag, step.packet, packet, nullptr, step.done);

@@ -93,6 +93,8 @@ class Link {
   Clock::time_point idle_since{};
   /// Id of the session that used it last: LAST_INSERT_ID() and the warnings are its.
   std::uint32_t user = 0;
+  /// Warnings or errors of the present user may still be in the diagnostics area.
+  bool has_conditions = false;
   /// The present user's command, not only the state ahead of it, has been queued.
   bool sent_main = false;
   /// The right to exist under the backend's budget; given back when the link closes.

@@ -77,7 +77,7 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     if (!summary.cursor_open && work.prepared->has_cursor) pins_.remove(Pin::cursor);
     work.prepared->has_cursor = summary.cursor_open;
   }
-  if (effects.has(Effect::sets_user_variables)) note_user_variables(work);
+  if (effects.has(Effect::sets_user_variables)) note_user_variables(work, slot);
   if (effects.any({Effect::prepares, Effect::deallocates, Effect::executes}))
     note_prepared_text(work);
   learn_writes(work, was_in_transaction);
@@ -108,7 +108,8 @@ void StatementRunner::learn_writes(const Work& work, bool was_in_transaction) {
 }
 
 /// Remembers which variables the statement may have assigned, failed or not.
-void StatementRunner::note_user_variables(const Work& work) {
+void StatementRunner::note_user_variables(const Work& work, Slot& slot) {
+  unsettled_slot_ = &slot;
   const std::string_view sql = work.prepared != nullptr ? work.prepared->sql : work.sql;
   const auto names = work.statement.cause == routing::Cause::oversized
                          ? std::nullopt
@@ -147,13 +148,14 @@ void StatementRunner::note_prepared_text(const Work& work) {
   }
 }
 
-/// Asks the primary's link what the variables assigned there are; false if it can no
+/// Asks the link what the variables assigned there are; false if it can no
 /// longer say.
 Task<bool> StatementRunner::settle_user_variables() {
   if (unsettled_.empty()) co_return true;
-  if (!primary_.place || primary_.place->closed()) co_return false;
-  const InUse in_use(in_use_, primary_);
-  const std::shared_ptr<Link> link = primary_.place.link();
+  Slot& slot = *unsettled_slot_;
+  if (!slot.place || slot.place->closed()) co_return false;
+  const InUse in_use(in_use_, slot);
+  const std::shared_ptr<Link> link = slot.place.link();
   const std::vector<std::string> names = std::exchange(unsettled_, {});
   InternalQuery query(worker_.executor());
   std::string statement = routing::question(names);
@@ -180,7 +182,7 @@ Task<bool> StatementRunner::settle_user_variables() {
     }
   }
   if (!answered || !user_variables_.fits()) pins_.add(Pin::user_variable);
-  if (pins_.any() && home_ == nullptr) home_ = &primary_;
+  if (pins_.any() && home_ == nullptr) home_ = &slot;
   last_ = nullptr;  // what the previous statement left on the link is gone
   co_return true;
 }

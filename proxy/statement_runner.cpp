@@ -61,7 +61,7 @@ StatementRunner::~StatementRunner() {
     slot->place->abandon(&relay_);
     // A transaction or a pin must not outlive its session on the link.
     if (slot == home_ && bound()) slot->place->dirty = true;
-    if (slot == &primary_ && !unsettled_.empty()) slot->place->dirty = true;
+    if (slot == unsettled_slot_ && !unsettled_.empty()) slot->place->dirty = true;
   }
 }
 
@@ -82,7 +82,7 @@ void StatementRunner::begin_session(const protocol::ClientIdentity& identity, st
 
 void StatementRunner::give_up_links() {
   if (home_ != nullptr && home_->place && bound()) home_->place->dirty = true;
-  if (!unsettled_.empty() && primary_.place) primary_.place->dirty = true;
+  if (!unsettled_.empty() && unsettled_slot_->place) unsettled_slot_->place->dirty = true;
   primary_.place.release();
   replica_.place.release();
   last_ = home_ = nullptr;
@@ -162,8 +162,8 @@ Task<Next> StatementRunner::run(Work& work) {
     const LinkRole role =
         decision.target == Target::primary ? LinkRole::primary : LinkRole::replica;
     const bool leaves = decision.target == Target::held
-                            ? held != &primary_
-                            : &slot != &primary_ || !stays(slot, decision.backend, role);
+                            ? held != unsettled_slot_
+                            : &slot != unsettled_slot_ || !stays(slot, decision.backend, role);
     if (leaves && !unsettled_.empty()) {
       const bool settled = co_await settle_user_variables();
       if (!settled) {
@@ -422,7 +422,7 @@ Yield StatementRunner::yield_link(std::size_t backend) {
   if (bound()) return Yield::nothing;
   for (Slot* slot : {&replica_, &primary_}) {
     if (slot == in_use_ || !slot->place || slot->place->backend() != backend) continue;
-    if (slot == &primary_ && !unsettled_.empty()) continue;
+    if (slot == unsettled_slot_ && !unsettled_.empty()) continue;
     if (last_ == slot) last_ = nullptr;
     if (slot == &replica_ || !insert_id_->on_link || slot->place->closed()) {
       slot->place.release();

@@ -143,11 +143,12 @@ class StatementRunner final : public LinkHolder {
   Task<error_code> ensure_prepared(Work& work, std::shared_ptr<Link> link, const std::string& key);
   Task<error_code> sync_now(std::shared_ptr<Link> link, const routing::StateVector& wanted);
   unsigned queue_user_variables(Link& link);
+  unsigned queue_clearing(Link& link);
   unsigned queue_sync(Link& link, const routing::StateVector& wanted, bool previous_id);
   Task<RelayEnd> stream_command(Work& work, std::shared_ptr<Link> link);
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
   void learn(const Work& work, Slot& slot, routing::Pins pins_before);
-  void note_user_variables(const Work& work);
+  void note_user_variables(const Work& work, Slot& slot);
   void note_prepared_text(const Work& work);
   Task<bool> settle_user_variables();
   [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
@@ -178,8 +179,8 @@ class StatementRunner final : public LinkHolder {
   std::uint16_t status_ = protocol::status::autocommit;
   std::shared_ptr<InsertId> insert_id_;
   routing::UserVariables user_variables_;
-  /// Assigned on the primary's link, and not yet asked what they are: most sessions
-  /// go on there, and asking would disturb ROW_COUNT() and the warnings.
+  /// Assigned on the link of `unsettled_slot_`, and not yet asked what they are: most
+  /// sessions go on there, and asking would disturb ROW_COUNT() and the warnings.
   std::vector<std::string> unsettled_;
   std::set<std::string> prepared_names_;  ///< PREPARE name FROM …, not yet deallocated
   routing::GtidSet required_;
@@ -188,6 +189,7 @@ class StatementRunner final : public LinkHolder {
 
   Slot primary_;
   Slot replica_;
+  Slot* unsettled_slot_ = &primary_;
   Slot* last_ = nullptr;    // where the previous statement ran
   Slot* home_ = nullptr;    // where the transaction or the pins are
   Slot* in_use_ = nullptr;  // a command is under way on it

@@ -39,6 +39,7 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   const bool variables =
       routing::looks_at_user_variables(work.statement) && link->user_variables != user_variables_;
   if (variables) syncs += queue_user_variables(*link);
+  if (link->user != record_.id && link->has_conditions) syncs += queue_clearing(*link);
   relay_.expect_syncs(syncs);
   // A read may go out right behind its state: if the state is refused, so is it.
   // Whatever may write waits for the word that the state is right.
@@ -182,6 +183,17 @@ unsigned StatementRunner::queue_sync(Link& link, const routing::StateVector& wan
   // show what DEFAULT stands for, and would make it look different from `wanted`.
   add(worker_.shared().counters.state_syncs, count);
   return count;
+}
+
+/// Empties the diagnostics area: what another session left there must not show in
+/// SHOW WARNINGS. MariaDB does so only for statements that use a table.
+unsigned StatementRunner::queue_clearing(Link& link) {
+  scratch_.clear();
+  protocol::append_command(scratch_, Command::query, "DO (SELECT 0 FROM (SELECT 0) t)",
+                           link.facts().capabilities);
+  link.send(scratch_, protocol::ReplyKind::query, &relay_, Relay::sync_tag);
+  link.has_conditions = false;
+  return 1;
 }
 
 unsigned StatementRunner::queue_user_variables(Link& link) {
