@@ -46,12 +46,12 @@ ALLOWED_ERRORS = {(1213, "40001"), (1053, "08S01"), (1290, "HY000")}
 
 
 def _first_column(row):
-    reader = Reader(row)
-    return "" if row[:1] == b"\xfb" else reader.lenenc_string().decode("utf8", "replace").lower()
+    # character_set_results may have made it UCS-2.
+    return "" if row[:1] == b"\xfb" else Reader(row).lenenc_string().replace(b"\0", b"").decode("latin1").lower()
 
 
 def _names_variables(columns):
-    return len(columns) == 2 and b"\x0dVariable_name" in columns[0]
+    return len(columns) == 2 and b"Variable_name" in columns[0].replace(b"\0", b"")
 
 
 def normal_reply(reply):
