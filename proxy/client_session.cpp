@@ -192,13 +192,14 @@ Task<Next> ClientSession::with_statement(Work& work, const protocol::ClientComma
   PreparedStatement* prepared = runner_.statements().find(command.statement);
   if (prepared == nullptr) {
     if (silent) co_return co_await runner_.skip_rest(work);
-    const bool executes = command.command == Command::stmt_execute ||
-                          command.command == Command::mariadb_stmt_bulk_execute;
+    // Each server names the function that noticed.
+    const std::string_view where = !runner_.dialect().mariadb               ? "mysql_stmt_precheck"
+                                   : command.command == Command::stmt_reset ? "mysqld_stmt_reset"
+                                   : command.command == Command::stmt_fetch ? "mysqld_stmt_fetch"
+                                                                            : "mysqld_stmt_execute";
     const std::string message = "Unknown prepared statement handler (" +
                                 std::to_string(command.statement) + ") given to " +
-                                (executes                                 ? "mysqld_stmt_execute"
-                                 : command.command == Command::stmt_reset ? "mysqld_stmt_reset"
-                                                                          : "mysqld_stmt_fetch");
+                                std::string(where);
     co_return co_await runner_.answer_error(work, errors::unknown_stmt, "HY000", message);
   }
   work.prepared = prepared;
