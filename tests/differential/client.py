@@ -34,7 +34,7 @@ def sql_bytes(sql):
 class Client:
     """One session. options: names of OPTIONS. Refused or wire.Lost if it cannot be had."""
 
-    def __init__(self, address, account, schema, options, collation, timeout=30):
+    def __init__(self, address, account, schema, options, collation, timeout=12):
         self._packets = wire.Packets(address, timeout)
         try:
             self._login = Login(self._packets, *account)

@@ -82,7 +82,7 @@ class Generator:
     def _joined(self):
         """Several text statements as one multi-statement."""
         steps = [step for _ in range(self.pick((2, 2, 3, 5))) for step in self._some()]
-        texts = [step[1] for step in steps if step[0] == "query" and len(step) == 2]
+        texts = [step[1] for step in steps if step[0] == "query" and (len(step) == 2 or step[2] is None)]
         return [("query", "; ".join(texts))] if len(texts) > 1 else steps
 
     def script(self, length):

@@ -3,6 +3,9 @@
 Two schemas, `NAME` and `NAME2`, hold tables of all column types, rows, a view,
 procedures and functions. Each run of a script begins with both made anew, so
 that the second world equals the first to the last AUTO_INCREMENT.
+
+Nothing refers to `t`: a REPLACE of a row that a foreign key refers to succeeds
+on MySQL 9.7 and then stops its replicas with error 1451.
 """
 
 import pymysql
@@ -21,7 +24,9 @@ INSERT INTO u (n, x, y, k, s, f, ti, ye, ts, da, sm, bg, fl) VALUES ('uno', 'tex
   2024, '2001-09-09 01:46:40.123456', '2024-02-29', -128, 18446744073709551615, 1.5), ('dos', REPEAT('x', 300), NULL, 'blue', '',
   b'0', '838:59:59', 1901, '2024-06-30 12:00:00', '1000-01-01', 127, 0, -1e10), ('tres', NULL, '', NULL, NULL, NULL, NULL, NULL,
   NULL, NULL, NULL, NULL, NULL)
-CREATE TABLE child (id INT PRIMARY KEY, t_id INT, CONSTRAINT parent FOREIGN KEY (t_id) REFERENCES t (id) ON DELETE RESTRICT)
+CREATE TABLE parent (id INT PRIMARY KEY)
+INSERT INTO parent VALUES (1), (2), (3)
+CREATE TABLE child (id INT PRIMARY KEY, t_id INT, CONSTRAINT of_parent FOREIGN KEY (t_id) REFERENCES parent (id) ON DELETE RESTRICT)
 INSERT INTO child VALUES (1, 1), (2, 2)
 CREATE TABLE bare (v INT NOT NULL, w VARCHAR(5) NOT NULL DEFAULT 'w', ck INT CHECK (ck > 0))
 CREATE VIEW v AS SELECT id, a, b FROM t WHERE a IS NOT NULL
@@ -102,7 +107,9 @@ class World:
                 with connection.cursor() as cursor:
                     cursor.execute(self.cluster.engine.wait_for(position, 30))
                     answer = cursor.fetchone()["answer"]
-                assert answer is not None and int(answer) in (0, *range(1, 1000)), f"{replica.name} lags: {answer}"
+                # MariaDB: how often it waited, or -1; MySQL: 1 if the time was not enough.
+                in_time = answer is not None and (int(answer) == 0 or self.cluster.engine.name != "mysql" and int(answer) > 0)
+                assert in_time, f"{replica.name} does not catch up: {replica.replica_status()}"
                 return
             except pymysql.OperationalError:
                 if attempt == 2 and replica.alive():

@@ -12,7 +12,7 @@ DML = [
     "DELETE FROM t ORDER BY id DESC LIMIT 1", "DELETE t, child FROM t JOIN child ON child.t_id = t.id WHERE t.id = 2", "DELETE FROM child", "DELETE FROM u WHERE sm = 1 / 0",
     "UPDATE t SET a = a + 1", "UPDATE t SET a = 2 WHERE id = 2", "UPDATE t SET b = 'w' WHERE id = 99", "UPDATE t SET c = 1e12 WHERE id = 1", "UPDATE t SET b = REPEAT('x', 99) WHERE id = 1",
     "UPDATE t SET id = 2 WHERE id = 3", "UPDATE IGNORE t SET id = 2 WHERE id = 3", "UPDATE t SET a = 10 / 0 WHERE id < 3", "UPDATE t, child SET t.a = 100 WHERE child.t_id = t.id",
-    "UPDATE t SET a = LAST_INSERT_ID(a + 50) WHERE id = 2", "UPDATE v SET a = a + 1 WHERE id = 1 LIMIT 1", "UPDATE t SET b = 'é' WHERE id = 4", "TRUNCATE TABLE child", "TRUNCATE t",
+    "UPDATE t SET a = LAST_INSERT_ID(a + 50) WHERE id = 2", "UPDATE v SET a = a + 1 WHERE id = 1 LIMIT 1", "UPDATE t SET b = 'é' WHERE id = 4", "TRUNCATE TABLE child", "TRUNCATE t", "DELETE FROM parent WHERE id = 1", "DELETE FROM parent WHERE id = 3", "TRUNCATE parent", "UPDATE parent SET id = 9 WHERE id = 2",
     "INSERT INTO t (a) VALUES ('abc')", "INSERT INTO t (d) VALUES ('2024-13-01'), ('0000-00-00')", "INSERT INTO t (b) VALUES (f_read(1))", "INSERT INTO missing VALUES (1)",
     "INSERT INTO u (n) VALUES ('same'), ('same')", "WITH c AS (SELECT 2 AS i) UPDATE t SET a = 5 WHERE id IN (SELECT i FROM c)", "INSERT INTO t (a) VALUES (1 / 0)", "DELETE FROM t WHERE",
     "SELECT id INTO @into_v FROM t WHERE id = 2", "SELECT b, a INTO @into_v, @into_w FROM t WHERE id = 77", "SELECT id FROM t INTO @into_v", "SELECT @into_v, @into_w", "REPLACE t SET id = 3",
