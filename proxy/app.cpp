@@ -120,10 +120,14 @@ App::Parts::Parts(config::Settings settings)
                   },
               .kill = [this](const SessionRecord& record,
                              KillScope scope) { workers_[record.worker]->kill(record.id, scope); }},
-      monitor_(control_, settings_, topology_,
-               [this](const routing::Topology& before, const routing::Topology& after) {
-                 on_topology(before, after);
-               }),
+      monitor_(
+          control_, settings_, topology_,
+          [this](const routing::Topology& before, const routing::Topology& after) {
+            on_topology(before, after);
+          },
+          [this](std::size_t backend) {
+            return read(counters_.backends[backend]->bytes_received);
+          }),
       listener_(control_, shared_, workers_),
       signals_(control_.get_executor()),
       timer_(control_.get_executor()) {

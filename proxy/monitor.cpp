@@ -47,15 +47,20 @@ void write_log(const std::vector<NewsLine>& lines) {
 }
 
 // What is kept of one backend beside its BackendInput.
+// A backend that has answered a client within this is alive, whatever its probe says.
+constexpr std::chrono::milliseconds busy_moment{250};
+
 struct Watched {
   explicit Watched(asio::io_context& control) : clock(control) {}
 
   HealthTracker tracker;
   std::unique_ptr<ProbeThread> thread;
-  Timer clock;              // of the round under way
-  std::uint64_t round = 0;  // the round under way or else the last
-  bool judged = true;       // the round has been counted: its end, or its deadline
-  bool answered = false;    // a round has ended or failed, ever
+  Timer clock;                      // of the round under way
+  std::uint64_t round = 0;          // the round under way or else the last
+  bool judged = true;               // the round has been counted: its end, or its deadline
+  bool answered = false;            // a round has ended or failed, ever
+  std::uint64_t traffic = 0;        // what it has answered clients, as of the last tick
+  TimePoint answered_clients_at{};  // the last tick that found more of it
   std::atomic<TimePoint> traffic_heard{TimePoint{}};
 };
 
@@ -64,11 +69,12 @@ struct Watched {
 class Monitor::Core : public std::enable_shared_from_this<Core> {
  public:
   Core(asio::io_context& control, std::shared_ptr<const config::Settings> settings,
-       Published<Topology>& topology, OnChange on_change)
+       Published<Topology>& topology, OnChange on_change, Answered answered)
       : control_(control),
         settings_(std::move(settings)),
         topology_(topology),
         on_change_(std::move(on_change)),
+        answered_(std::move(answered)),
         current_(topology.load()),
         tick_(control) {
     if (!current_) current_ = std::make_shared<const Topology>();
@@ -184,12 +190,19 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
   }
 
   void round_overdue(std::size_t i, TimePoint began) {
-    judge(i, HealthEvent::probe_overdue);
-    const auto waited = settings_->monitor.timeout / 2;
-    suspicion(i, "no answer for " + std::to_string(waited.count()) + " ms");
+    if (!answers_clients(i)) {
+      judge(i, HealthEvent::probe_overdue);
+      const auto waited = settings_->monitor.timeout / 2;
+      suspicion(i, "no answer for " + std::to_string(waited.count()) + " ms");
+    }
     await_round(i, watched_[i]->round, began + settings_->monitor.timeout + deadline_grace,
                 [began](Core& core, std::size_t which) { core.round_missed(which, began); });
     update();
+  }
+
+  // Clients have had answers from it a moment ago.
+  [[nodiscard]] bool answers_clients(std::size_t i) const {
+    return Clock::now() - watched_[i]->answered_clients_at < busy_moment;
   }
 
   // The probe's thread is stuck where its own deadline does not reach.
@@ -210,7 +223,11 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
     watched.judged = true;
     watched.answered = true;
     watched.clock.cancel();
-    judge(i, seen.alive ? HealthEvent::probe_ok : HealthEvent::probe_failed);
+    if (seen.alive) {
+      judge(i, HealthEvent::probe_ok);
+    } else if (!answers_clients(i)) {
+      judge(i, HealthEvent::probe_failed);
+    }
     inputs_[i].record(std::move(seen));
     update();
   }
@@ -245,6 +262,9 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
     bool changed = false;
     for (std::size_t i = 0; i < watched_.size(); ++i) {
       HealthTracker& tracker = watched_[i]->tracker;
+      const std::uint64_t traffic = answered_(i);
+      if (std::exchange(watched_[i]->traffic, traffic) != traffic)
+        watched_[i]->answered_clients_at = now;
       const auto state = tracker.tick(now);
       watched_[i]->thread->set_in_doubt(state == routing::Health::suspect);
       changed = changed || !(tracker.status() == inputs_[i].health);
@@ -295,6 +315,7 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
   const std::shared_ptr<const config::Settings> settings_;
   Published<Topology>& topology_;
   const OnChange on_change_;
+  const Answered answered_;
 
   bool running_ = false;
   std::vector<BackendInput> inputs_;
@@ -308,8 +329,9 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
 };
 
 Monitor::Monitor(asio::io_context& control, std::shared_ptr<const config::Settings> settings,
-                 Published<Topology>& topology, OnChange on_change)
-    : core_(std::make_shared<Core>(control, std::move(settings), topology, std::move(on_change))) {}
+                 Published<Topology>& topology, OnChange on_change, Answered answered)
+    : core_(std::make_shared<Core>(control, std::move(settings), topology, std::move(on_change),
+                                   std::move(answered))) {}
 
 Monitor::~Monitor() { stop(); }
 

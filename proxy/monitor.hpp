@@ -5,7 +5,9 @@
 /// control thread: results are posted to it, it keeps health, lag and the last
 /// observation of each backend, derives the next snapshot and publishes it. A
 /// probe that does not come back is failed there at its deadline, whatever its
-/// thread is stuck in.
+/// thread is stuck in. A probe that is late or fails while the backend answers
+/// clients says that the machine is busy, or that connections have run out, not
+/// that the backend is gone: it is not counted.
 ///
 /// Backends are known by their index in `settings->backends`.
 /// Thread: all on the control thread, but traffic_error(), which is for anyone.
@@ -13,6 +15,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,12 +33,15 @@ class Monitor {
   using OnChange =
       std::function<void(const routing::Topology& before, const routing::Topology& after)>;
 
+  /// How much a backend has answered on clients' links; only its growth is looked at.
+  using Answered = std::function<std::uint64_t(std::size_t backend)>;
+
   /// `control` is the control thread's io_context. `on_change` runs on the control
   /// thread after each publication that matters to the data plane (primary, epoch,
   /// health, role, standing, admin state, fail-open), not after every sample. It may
   /// call set_admin_state(), but not stop().
   Monitor(asio::io_context& control, std::shared_ptr<const config::Settings> settings,
-          Published<routing::Topology>& topology, OnChange on_change);
+          Published<routing::Topology>& topology, OnChange on_change, Answered answered);
   ~Monitor();
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;

@@ -164,8 +164,9 @@ struct MonitorTest : testing::Test {
       backend.address = addresses[i];
       made->backends.push_back(std::move(backend));
     }
-    monitor = std::make_unique<Monitor>(control, std::move(made), topology,
-                                        [this](const Topology&, const Topology&) { ++changes; });
+    monitor = std::make_unique<Monitor>(
+        control, std::move(made), topology, [this](const Topology&, const Topology&) { ++changes; },
+        [this](std::size_t backend) { return backend == answering ? ++answers : 0; });
     monitor->start();
   }
 
@@ -183,6 +184,8 @@ struct MonitorTest : testing::Test {
   Published<Topology> topology{std::make_shared<const Topology>()};
   std::unique_ptr<Monitor> monitor;
   int changes = 0;
+  std::size_t answering = SIZE_MAX;  // a backend that goes on answering clients
+  std::uint64_t answers = 0;
 };
 
 TEST_F(MonitorTest, PublishesASnapshotOfTheUnseenBeforeTheFirstAnswer) {
@@ -203,6 +206,18 @@ TEST_F(MonitorTest, GivesUpBackendsThatRefuseAndThoseThatNeverAnswer) {
   EXPECT_TRUE(monitor->first_round_done());
   EXPECT_FALSE(topology.load()->backends[0].last_error.empty());
   EXPECT_NE(topology.load()->backends[1].last_error.find("no answer"), std::string::npos);
+}
+
+TEST_F(MonitorTest, TrustsABackendThatAnswersClientsMoreThanItsProbe) {
+  const SilentPeer silent;
+  const SilentPeer busy;
+  answering = 1;
+  // Both never answer a probe; the one that clients hear from is not given up.
+  watch({silent.address(), busy.address()}, 300ms);
+  EXPECT_TRUE(run_until([&] { return health(0) == Health::down; }));
+  EXPECT_NE(health(1), Health::down);
+  answering = SIZE_MAX;
+  EXPECT_TRUE(run_until([&] { return health(1) == Health::down; }));
 }
 
 TEST_F(MonitorTest, FailsABackendAtItsDeadlineWhileOthersGoOn) {
