@@ -47,6 +47,8 @@ class Duel:
         right = self._play(script, self._right, *([self._disturb(script)] if self._disturb else []))
         self.statements = counted  # a statement counts once
         index = first_difference(left, right)
+        if index is None and left[-1] == [{"kind": "lost", "why": "no answer in time"}]:
+            index = len(left) - 1  # it can't be compared: the client or the primary is at fault
         if index is None:
             return None
         if self._disturb and index < len(right) and is_allowed_loss(right[index]):
