@@ -65,7 +65,7 @@ Task<> ClientSession::run() {
   Next next = admitted ? Next::go_on : Next::close;
   while (next == Next::go_on) {
     next = co_await serve();
-    if (worker_.draining() && !runner_.bound()) break;
+    if (doomed_ || (worker_.draining() && !runner_.bound())) break;
   }
   stream_.close();
 }
@@ -75,6 +75,8 @@ void ClientSession::drain() noexcept {
 }
 
 Task<> ClientSession::kill(KillScope scope) {
+  doomed_ = doomed_ || scope == KillScope::connection;
+  if (scope == KillScope::connection && idle_) close();
   co_await runner_.kill_query();
   if (scope == KillScope::connection) close();
 }

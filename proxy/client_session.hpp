@@ -63,6 +63,7 @@ class ClientSession {
   std::optional<protocol::ClientIdentity> identity_;
   StatementRunner runner_;
   bool idle_ = false;
+  bool doomed_ = false;  ///< KILL CONNECTION: the present statement is the last
 };
 
 }  // namespace sluice::proxy

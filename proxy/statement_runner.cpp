@@ -18,6 +18,8 @@ namespace errors = protocol::server_error;
 
 /// A backend that refuses a connection may be back before the monitor says so.
 constexpr std::chrono::milliseconds try_again{100};
+constexpr std::chrono::milliseconds kill_again{50};
+constexpr std::chrono::seconds kill_patience{5};
 
 bool same_letters(char a, char b) { return (a | 0x20) == (b | 0x20); }
 
@@ -49,7 +51,8 @@ StatementRunner::StatementRunner(Worker& worker, PacketStream& client, SessionRe
       client_(client),
       record_(record),
       relay_(client,
-             static_cast<std::size_t>(worker.shared().settings->limits.session_buffer.bytes)) {
+             static_cast<std::size_t>(worker.shared().settings->limits.session_buffer.bytes)),
+      kill_over_(worker.executor()) {
   insert_id_ = std::make_shared<InsertId>(worker_.executor());
   worker_.pool().add_holder(*this);
 }
@@ -122,7 +125,11 @@ Task<Next> StatementRunner::run(Work& work) {
   std::uint64_t avoid = 0;
   std::optional<Reason> rerun;
   bool was_held = false;
+  ++runs_;
+  // A KILL of the statement before must not hit this one.
+  while (killing_) co_await kill_over_.wait();
   running_ = true;
+  kill_requested_ = false;
   record_.busy.store(true, std::memory_order_relaxed);
   add(shared.counters.statements);
   record_.statements.fetch_add(1, std::memory_order_relaxed);
@@ -132,6 +139,9 @@ Task<Next> StatementRunner::run(Work& work) {
 
   for (;;) {
     if (aborted_) co_return Next::close;
+    if (kill_requested_)
+      co_return co_await answer_error(work, errors::query_interrupted, "70100",
+                                      "Query execution was interrupted");
     Slot* held = held_for(work);
     if (bound() && held == nullptr) co_return co_await lost_hold(work, false);
     routing::Decision decision = decide(work, held, avoid);
@@ -472,22 +482,37 @@ void StatementRunner::abort() noexcept {
 }
 
 Task<> StatementRunner::kill_query() {
-  Slot* slot =
-      running_ ? (replica_.place && !replica_.place->quiet() ? &replica_ : &primary_) : nullptr;
-  if (slot == nullptr || !slot->place || slot->place->quiet()) co_return;
-  const std::shared_ptr<Link> victim = slot->place.link();
+  if (!running_) co_return;
+  const std::uint64_t run = runs_;
+  if (killing_) co_return;  // another KILL is at it
+  if (in_use_ == nullptr || !in_use_->place->sent_main) {
+    kill_requested_ = true;  // it has not been sent, and will not be
+    co_return;
+  }
+  const std::shared_ptr<Link> victim = in_use_->place.link();
   ++victim->kills_pending;
+  killing_ = true;
   PlaceRequest request{.kind = kind_for(victim->backend(), victim->role()),
                        .wanted = &wanted_,
                        .password = password_,
-                       .until = Clock::now() + std::chrono::seconds(5)};
+                       .until = Clock::now() + kill_patience};
   PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
-  if (outcome.place) {
+  const auto until = Clock::now() + kill_patience;
+  // A server forgets a KILL QUERY that comes before the statement has begun: say it
+  // again as long as that very statement is under way.
+  while (outcome.place && running_ && runs_ == run && in_use_ != nullptr &&
+         in_use_->place.link() == victim && !victim->quiet() && Clock::now() < until) {
     InternalQuery query(worker_.executor());
     const auto thread = victim->facts().connection_id;
-    co_await query.run(outcome.place.link(), "KILL QUERY " + std::to_string(thread));
+    std::string statement = "KILL QUERY " + std::to_string(thread);
+    const error_code error = co_await query.run(outcome.place.link(), std::move(statement));
+    if (error) break;
+    Timer pause(worker_.executor(), kill_again);
+    co_await pause.async_wait(use_result);
   }
   --victim->kills_pending;
+  killing_ = false;
+  kill_over_.notify();
 }
 
 }  // namespace sluice::proxy

@@ -195,6 +195,10 @@ class StatementRunner final : public LinkHolder {
   Slot* in_use_ = nullptr;  // a command is under way on it
   bool running_ = false;
   bool aborted_ = false;
+  bool kill_requested_ = false;  // KILL QUERY came before the statement was sent
+  std::uint64_t runs_ = 0;       // tells one statement from the next
+  bool killing_ = false;         // a KILL QUERY may still reach the link's thread
+  Event kill_over_;
   protocol::Buffer scratch_;
   protocol::Buffer refusal_;  // an ERR payload to be answered with
   std::vector<std::uint32_t> to_close_;

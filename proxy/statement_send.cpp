@@ -36,8 +36,11 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
       work.statement.effects.has(routing::Effect::speaks_of_previous) && link->user != record_.id;
   relay_.begin(capabilities_, flavour_of(*link));
   unsigned syncs = queue_sync(*link, wanted_, insert_id_wanted);
+  // When the link changes hands, even if the statement has no need of them: later
+  // on the SET would disturb what the next statement says of this one.
   const bool variables =
-      routing::looks_at_user_variables(work.statement) && link->user_variables != user_variables_;
+      (routing::looks_at_user_variables(work.statement) || link->user != record_.id) &&
+      link->user_variables != user_variables_;
   if (variables) syncs += queue_user_variables(*link);
   if (link->user != record_.id && link->has_conditions) syncs += queue_clearing(*link);
   relay_.expect_syncs(syncs);
