@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 #include <utility>
 
 #include "protocol/command.hpp"
@@ -156,15 +157,31 @@ Task<bool> StatementRunner::settle_user_variables() {
   if (!slot.place || slot.place->closed()) co_return false;
   const InUse in_use(in_use_, slot);
   const std::shared_ptr<Link> link = slot.place.link();
-  const std::vector<std::string> names = std::exchange(unsettled_, {});
-  InternalQuery query(worker_.executor());
+  std::vector<std::string> names = std::exchange(unsettled_, {});
+  const std::optional<bool> carried =
+      co_await ask_user_variables(link, std::move(names), user_variables_);
+  if (carried == false) co_return false;
+  if (!carried) {
+    pins_.add(Pin::user_variable);
+    if (home_ == nullptr) home_ = &slot;
+  }
+  last_ = nullptr;  // what the previous statement left on the link is gone
+  co_return true;
+}
+
+Task<std::optional<bool>> StatementRunner::ask_user_variables(std::shared_ptr<Link> link,
+                                                              std::vector<std::string> names,
+                                                              routing::UserVariables& into) {
+  InternalQuery query(link->executor());
   std::string statement = routing::question(names);
   const error_code error = co_await query.run(link, std::move(statement));
   if (error) co_return false;
-  const bool answered = !query.refusal() && query.rows().size() == 1 &&
-                        query.rows()[0].size() == 3 * names.size() &&
-                        query.columns().size() == 3 * names.size();
-  for (std::size_t i = 0; i < names.size() && answered; ++i) {
+  if (query.refusal() || query.rows().size() != 1 || query.rows()[0].size() != 3 * names.size() ||
+      query.columns().size() != 3 * names.size()) {
+    co_return std::nullopt;
+  }
+  bool all = true;
+  for (std::size_t i = 0; i < names.size(); ++i) {
     const InternalQuery::Row& row = query.rows()[0];
     routing::UserVariableAnswer answer;
     answer.type = query.columns()[3 * i].type;
@@ -174,16 +191,12 @@ Task<bool> StatementRunner::settle_user_variables() {
     answer.hex = row[3 * i + 1];
     answer.collation = row[3 * i + 2];
     auto literal = routing::literal_of(answer);
-    if (literal) {
-      link->user_variables.set(names[i], *literal);
-      user_variables_.set(names[i], std::move(*literal));
-    } else {
-      pins_.add(Pin::user_variable);
-    }
+    all = all && literal.has_value();
+    if (!literal) continue;
+    link->user_variables.set(names[i], *literal);
+    into.set(names[i], std::move(*literal));
   }
-  if (!answered || !user_variables_.fits()) pins_.add(Pin::user_variable);
-  if (pins_.any() && home_ == nullptr) home_ = &slot;
-  last_ = nullptr;  // what the previous statement left on the link is gone
+  if (!all || !into.fits()) co_return std::nullopt;
   co_return true;
 }
 

@@ -134,8 +134,18 @@ Task<Next> StatementRunner::run(Work& work) {
   add(shared.counters.statements);
   record_.statements.fetch_add(1, std::memory_order_relaxed);
 
-  if (work.statement.effects.has(routing::Effect::speaks_of_previous))
+  if (work.statement.effects.has(routing::Effect::speaks_of_previous) ||
+      !insert_id_->names.empty()) {
     while (insert_id_->asking) co_await insert_id_->settled.wait();
+  }
+  if (!insert_id_->names.empty()) {
+    insert_id_->names.clear();
+    user_variables_ = std::move(insert_id_->variables);
+    if (std::exchange(insert_id_->lost, false)) {
+      pins_.add(routing::Pin::user_variable);
+      co_return co_await lost_hold(work, false);
+    }
+  }
 
   for (;;) {
     if (aborted_) co_return Next::close;
@@ -432,31 +442,45 @@ Yield StatementRunner::yield_link(std::size_t backend) {
   if (bound()) return Yield::nothing;
   for (Slot* slot : {&replica_, &primary_}) {
     if (slot == in_use_ || !slot->place || slot->place->backend() != backend) continue;
-    if (slot == unsettled_slot_ && !unsettled_.empty()) continue;
+    const bool asks_variables = slot == unsettled_slot_ && !unsettled_.empty();
+    if (asks_variables && (insert_id_->asking || slot->place->closed())) continue;
     if (last_ == slot) last_ = nullptr;
-    if (slot == &replica_ || !insert_id_->on_link || slot->place->closed()) {
+    const bool asks_id = slot == &primary_ && insert_id_->on_link;
+    if ((!asks_variables && !asks_id) || slot->place->closed()) {
       slot->place.release();
       return Yield::now;
     }
     insert_id_->asking = true;
-    insert_id_->on_link = false;
+    if (asks_id) insert_id_->on_link = false;
+    if (asks_variables) {
+      insert_id_->names = std::exchange(unsettled_, {});
+      insert_id_->variables = user_variables_;
+    }
     const auto ended = [](std::exception_ptr exception) {
       if (exception) std::rethrow_exception(exception);
     };
     asio::co_spawn(worker_.executor(),
-                   hand_back(std::move(slot->place), insert_id_, worker_.executor()), ended);
+                   hand_back(std::move(slot->place), insert_id_, asks_id, worker_.executor()),
+                   ended);
     return Yield::soon;
   }
   return Yield::nothing;
 }
 
-/// Reads LAST_INSERT_ID() from the link that alone knows it, and lets the link go.
-/// The session may end meanwhile.
-Task<> StatementRunner::hand_back(Place place, std::shared_ptr<InsertId> insert_id,
+/// Reads from the link what it alone knows, LAST_INSERT_ID() and user variables, and
+/// lets it go. The session may end meanwhile.
+Task<> StatementRunner::hand_back(Place place, std::shared_ptr<InsertId> insert_id, bool asks_id,
                                   Executor executor) {
+  if (!insert_id->names.empty()) {
+    std::vector<std::string> names = insert_id->names;
+    const std::optional<bool> carried =
+        co_await ask_user_variables(place.link(), std::move(names), insert_id->variables);
+    insert_id->lost = carried != true;
+  }
   InternalQuery query(executor);
   std::string statement = "SELECT LAST_INSERT_ID()";
-  const error_code error = co_await query.run(place.link(), std::move(statement));
+  error_code error = asio::error::not_connected;
+  if (asks_id && !place->closed()) error = co_await query.run(place.link(), std::move(statement));
   if (!error && query.rows().size() == 1 && query.rows()[0].size() == 1 && query.rows()[0][0]) {
     const std::string& text = *query.rows()[0][0];
     std::from_chars(text.data(), text.data() + text.size(), insert_id->value);

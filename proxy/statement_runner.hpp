@@ -125,6 +125,10 @@ class StatementRunner final : public LinkHolder {
     bool on_link = false;  ///< the primary's link may know better than `value`
     bool asking = false;   ///< the link is being asked, on its way back to the pool
     Event settled;
+    /// User variables that the link is asked for on the same way, and what it said.
+    std::vector<std::string> names;
+    routing::UserVariables variables;
+    bool lost = false;  ///< some of them cannot be had any more
   };
 
   [[nodiscard]] bool in_transaction() const noexcept {
@@ -151,12 +155,17 @@ class StatementRunner final : public LinkHolder {
   void note_user_variables(const Work& work, Slot& slot);
   void note_prepared_text(const Work& work);
   Task<bool> settle_user_variables();
+  /// Asks `link` for variables; false if the link fails, nullopt if a value cannot be carried.
+  static Task<std::optional<bool>> ask_user_variables(std::shared_ptr<Link> link,
+                                                      std::vector<std::string> names,
+                                                      routing::UserVariables& into);
   [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
   void learn_writes(const Work& work, bool was_in_transaction);
   Task<> learn_collation(std::shared_ptr<Link> link);
   void note_prepared(Work& work, Link& link);
   void consume_command(Work& work);
-  static Task<> hand_back(Place place, std::shared_ptr<InsertId> insert_id, Executor executor);
+  static Task<> hand_back(Place place, std::shared_ptr<InsertId> insert_id, bool asks_id,
+                          Executor executor);
   void update_dialect();
   void show();
 
