@@ -1,0 +1,148 @@
+/// StatementRunner's links: getting one, keeping it at hand, giving it up, and KILL.
+#include <charconv>
+#include <utility>
+
+#include "proxy/internal_query.hpp"
+#include "proxy/log.hpp"
+#include "proxy/statement_runner.hpp"
+
+namespace sluice::proxy {
+namespace {
+
+using routing::LinkRole;
+
+constexpr std::chrono::milliseconds kill_again{50};
+constexpr std::chrono::seconds kill_patience{5};
+
+}  // namespace
+
+void StatementRunner::give_up_links() {
+  if (home_ != nullptr && home_->place && bound()) home_->place->dirty = true;
+  if (!unsettled_.empty() && unsettled_slot_->place) unsettled_slot_->place->dirty = true;
+  primary_.place.release();
+  replica_.place.release();
+  last_ = home_ = nullptr;
+}
+
+LinkKind StatementRunner::kind_for(std::size_t backend, LinkRole role) const {
+  const auto shape =
+      (capabilities_ & protocol::result_shaping_capabilities) | protocol::capability::session_track;
+  return {backend, role, user_, shape, collation_, false};
+}
+
+/// The link at hand will do.
+bool StatementRunner::stays(const Slot& slot, std::size_t backend, LinkRole role) const {
+  if (!slot.place) return false;
+  const Link& link = *slot.place;
+  return !link.closed() && link.backend() == backend && link.role() == role &&
+         slot.place.kind().same_but_schema(kind_for(backend, role)) &&
+         !(wanted_.schema.empty() && !link.image.schema.empty());
+}
+
+Task<OpenFailure> StatementRunner::obtain(Slot& slot, std::size_t backend, LinkRole role,
+                                          Clock::time_point until) {
+  if (stays(slot, backend, role)) co_return OpenFailure{};
+  slot.place.release();
+  LinkKind kind = kind_for(backend, role);
+  PlaceRequest request{
+      .kind = std::move(kind), .wanted = &wanted_, .password = password_, .until = until};
+  PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
+  slot.place = std::move(outcome.place);
+  if (!slot.place)
+    log::info("link", "no link to {} for {}: {} ({})", worker_.topology()->backends[backend].name,
+              user_, outcome.failure.error.message(),
+              outcome.failure.refusal ? outcome.failure.refusal->message : outcome.failure.detail);
+  co_return std::move(outcome.failure);
+}
+
+Yield StatementRunner::yield_link(std::size_t backend) {
+  if (bound()) return Yield::nothing;
+  for (Slot* slot : {&replica_, &primary_}) {
+    if (slot == in_use_ || !slot->place || slot->place->backend() != backend) continue;
+    const bool asks_variables = slot == unsettled_slot_ && !unsettled_.empty();
+    if (asks_variables && (insert_id_->asking || slot->place->closed())) continue;
+    if (last_ == slot) last_ = nullptr;
+    const bool asks_id = slot == &primary_ && insert_id_->on_link;
+    if ((!asks_variables && !asks_id) || slot->place->closed()) {
+      slot->place.release();
+      return Yield::now;
+    }
+    insert_id_->asking = true;
+    if (asks_id) insert_id_->on_link = false;
+    if (asks_variables) {
+      insert_id_->names = std::exchange(unsettled_, {});
+      insert_id_->variables = user_variables_;
+    }
+    const auto ended = [](std::exception_ptr exception) {
+      if (exception) std::rethrow_exception(exception);
+    };
+    asio::co_spawn(worker_.executor(),
+                   hand_back(std::move(slot->place), insert_id_, asks_id, worker_.executor()),
+                   ended);
+    return Yield::soon;
+  }
+  return Yield::nothing;
+}
+
+/// Reads from the link what it alone knows, LAST_INSERT_ID() and user variables, and
+/// lets it go. The session may end meanwhile.
+Task<> StatementRunner::hand_back(Place place, std::shared_ptr<InsertId> insert_id, bool asks_id,
+                                  Executor executor) {
+  if (!insert_id->names.empty()) {
+    std::vector<std::string> names = insert_id->names;
+    const std::optional<bool> carried =
+        co_await ask_user_variables(place.link(), std::move(names), insert_id->variables);
+    insert_id->lost = carried != true;
+  }
+  InternalQuery query(executor);
+  std::string statement = "SELECT LAST_INSERT_ID()";
+  error_code error = asio::error::not_connected;
+  if (asks_id && !place->closed()) error = co_await query.run(place.link(), std::move(statement));
+  if (!error && query.rows().size() == 1 && query.rows()[0].size() == 1 && query.rows()[0][0]) {
+    const std::string& text = *query.rows()[0][0];
+    std::from_chars(text.data(), text.data() + text.size(), insert_id->value);
+  }
+  insert_id->asking = false;
+  insert_id->settled.notify();
+}
+
+void StatementRunner::abort() noexcept {
+  aborted_ = true;
+  if (in_use_ != nullptr && in_use_->place) in_use_->place->close();
+}
+
+Task<> StatementRunner::kill_query() {
+  if (!running_) co_return;
+  const std::uint64_t run = runs_;
+  if (killing_) co_return;  // another KILL is at it
+  if (in_use_ == nullptr || !in_use_->place->sent_main) {
+    kill_requested_ = true;  // it has not been sent, and will not be
+    co_return;
+  }
+  const std::shared_ptr<Link> victim = in_use_->place.link();
+  ++victim->kills_pending;
+  killing_ = true;
+  PlaceRequest request{.kind = kind_for(victim->backend(), victim->role()),
+                       .wanted = &wanted_,
+                       .password = password_,
+                       .until = Clock::now() + kill_patience};
+  PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
+  const auto until = Clock::now() + kill_patience;
+  // A server forgets a KILL QUERY that comes before the statement has begun: say it
+  // again as long as that very statement is under way.
+  while (outcome.place && running_ && runs_ == run && in_use_ != nullptr &&
+         in_use_->place.link() == victim && !victim->quiet() && Clock::now() < until) {
+    InternalQuery query(worker_.executor());
+    const auto thread = victim->facts().connection_id;
+    std::string statement = "KILL QUERY " + std::to_string(thread);
+    const error_code error = co_await query.run(outcome.place.link(), std::move(statement));
+    if (error) break;
+    Timer pause(worker_.executor(), kill_again);
+    co_await pause.async_wait(use_result);
+  }
+  --victim->kills_pending;
+  killing_ = false;
+  kill_over_.notify();
+}
+
+}  // namespace sluice::proxy
