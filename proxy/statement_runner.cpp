@@ -109,10 +109,7 @@ void StatementRunner::set_multi_statements(bool on) {
 // The life of a statement.
 Task<Next> StatementRunner::run(Work& work) {
   Shared& shared = worker_.shared();
-  const auto hold_until = Clock::now() + shared.settings->failover.hold;
-  std::uint64_t avoid = 0;
-  std::optional<Reason> rerun;
-  bool was_held = false;
+  Trip trip{.hold_until = Clock::now() + shared.settings->failover.hold};
   ++runs_;
   // A KILL of the statement before must not hit this one.
   while (killing_) co_await kill_over_.wait();
@@ -142,27 +139,27 @@ Task<Next> StatementRunner::run(Work& work) {
                                       "Query execution was interrupted");
     Slot* held = held_for(work);
     if (bound() && held == nullptr) co_return co_await lost_hold(work, false);
-    routing::Decision decision = decide(work, held, avoid);
-    if (rerun == Reason::misrouted) {
+    routing::Decision decision = decide(work, held, trip.avoid);
+    if (trip.rerun == Reason::misrouted) {
       const auto& topology = *worker_.topology();
       decision = topology.primary
                      ? routing::Decision{Target::primary, *topology.primary, Reason::misrouted}
                      : routing::Decision{Target::wait, 0, Reason::no_primary};
     }
     if (decision.target == Target::wait) {
-      if (!was_held) add(shared.counters.writes_held);
-      was_held = true;
+      if (!trip.held) add(shared.counters.writes_held);
+      trip.held = true;
       const auto now = Clock::now();
-      if (now >= hold_until) {
+      if (now >= trip.hold_until) {
         co_return co_await answer_error(
             work, errors::read_only_mode, "HY000",
             "Sluice: no primary took this statement within failover.hold; nothing was sent");
       }
-      co_await worker_.topology_change(std::min(hold_until, now + try_again));
-      avoid = 0;
+      co_await worker_.topology_change(std::min(trip.hold_until, now + try_again));
+      trip.avoid = 0;
       continue;
     }
-    if (rerun) decision.reason = *rerun;
+    if (trip.rerun) decision.reason = *trip.rerun;
 
     Slot& slot = decision.target == Target::held      ? *held
                  : decision.target == Target::primary ? primary_
@@ -181,16 +178,16 @@ Task<Next> StatementRunner::run(Work& work) {
       continue;  // it may be pinned now
     }
     if (decision.target != Target::held) {
-      const OpenFailure failure = co_await obtain(slot, decision.backend, role, hold_until);
+      const OpenFailure failure = co_await obtain(slot, decision.backend, role, trip.hold_until);
       if (!slot.place) {
         // Its own refusal is the client's answer, unless another backend may do.
         const bool unreachable = !failure.refusal;
         if (unreachable) shared.traffic_error(decision.backend);
-        if (decision.backend < 64) avoid |= std::uint64_t{1} << decision.backend;
+        trip.stay_away_from(decision.backend);
         if (unreachable || decision.target == Target::replica) continue;
-        if (failure.refusal->code == errors::con_count && Clock::now() < hold_until) {
-          co_await worker_.topology_change(std::min(hold_until, Clock::now() + try_again));
-          avoid = 0;
+        if (failure.refusal->code == errors::con_count && Clock::now() < trip.hold_until) {
+          co_await worker_.topology_change(std::min(trip.hold_until, Clock::now() + try_again));
+          trip.avoid = 0;
           continue;
         }
         co_return co_await answer_error(work, failure.refusal->code, failure.refusal->sqlstate,
@@ -206,115 +203,133 @@ Task<Next> StatementRunner::run(Work& work) {
     add(work.statement.access == routing::Access::read ? counted.reads : counted.writes);
 
     const InUse in_use(in_use_, slot);
-    const routing::Pins pins_before = pins_;
-    const bool bound_before = bound();
-    const bool in_transaction_before = in_transaction();
-    const bool on_replica = slot.place->role() == LinkRole::replica;
-    const bool retryable = work.statement.access == routing::Access::read && !bound() &&
-                           !work.streamed && work.how != Work::How::fetch;
+    const Attempt attempt{.backend = backend,
+                          .pins = pins_,
+                          .bound = bound(),
+                          .in_transaction = in_transaction(),
+                          .on_replica = slot.place->role() == LinkRole::replica,
+                          .retryable = work.statement.access == routing::Access::read && !bound() &&
+                                       !work.streamed && work.how != Work::How::fetch};
     const RelayEnd end = co_await exchange(work, slot);
-
-    if (end == RelayEnd::complete) {
-      if (on_replica && relay_.lone_error() && refuses_writes(relay_.summary().error_code) &&
-          !in_transaction_before && !bound() && !work.streamed && !rerun &&
-          !work.statement.effects.has(routing::Effect::begins_read_only_transaction)) {
-        relay_.discard();
-        slot.place.release();
-        note_misroute(work);
-        rerun = Reason::misrouted;
-        continue;
-      }
-      if (retryable && relay_.lone_error() && says_goodbye(relay_.summary().error_code) &&
-          Clock::now() < hold_until) {
-        relay_.discard();
+    std::optional<Next> next;
+    switch (end) {
+      case RelayEnd::complete: next = co_await after_reply(work, slot, attempt, trip); break;
+      case RelayEnd::sync_failed:
+      case RelayEnd::refused: next = co_await after_refusal(work, slot, attempt, trip, end); break;
+      case RelayEnd::lost: next = co_await after_loss(work, slot, attempt, trip); break;
+      case RelayEnd::cut:
+      case RelayEnd::client_gone:
+        slot.place->abandon(&relay_);
         slot.place->close();
-        slot.place.release();
-        shared.traffic_error(backend);
-        add(shared.counters.reads_moved);
-        if (backend < 64) avoid |= std::uint64_t{1} << backend;
-        rerun = Reason::moved;
-        continue;
-      }
-      if (on_replica && in_transaction_before && relay_.lone_error() &&
-          refuses_writes(relay_.summary().error_code)) {
-        // A replica is read-only before its transaction is; on one server it is
-        // the transaction that refuses.
-        relay_.discard();
-        co_return co_await answer_error(work, errors::cant_in_read_only_transaction, "25006",
-                                        "Cannot execute statement in a READ ONLY transaction");
-      }
-      learn(work, slot, pins_before);
-      if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
-      if (work.statement.effects.has(routing::Effect::sets_charset) && !relay_.summary().failed)
-        co_await learn_collation(slot.place.link());
-      consume_command(work);
-      const error_code error = co_await relay_.finish();
-      last_ = &slot;
-      if (!bound()) home_ = nullptr;
-      if (slot.place && slot.place->closed()) slot.place.release();
-      running_ = false;
-      show();
-      const bool disconnect =
-          work.statement.effects.has(routing::Effect::disconnects) && !relay_.summary().failed;
-      co_return error || disconnect ? Next::close : Next::go_on;
+        if (end == RelayEnd::cut)
+          log::warning("session", "session {}: link to backend {} lost in the middle of a reply",
+                       record_.id, worker_.topology()->backends[backend].name);
+        next = Next::close;
+        break;
     }
-    if (end == RelayEnd::client_gone || end == RelayEnd::cut) {
-      slot.place->abandon(&relay_);
-      slot.place->close();
-      if (end == RelayEnd::cut)
-        log::warning("session", "session {}: link to backend {} lost in the middle of a reply",
-                     record_.id, worker_.topology()->backends[backend].name);
-      co_return Next::close;
-    }
-    if (end == RelayEnd::sync_failed) {
-      // The link could not take the session's state. Elsewhere it may; on the
-      // primary its word is final.
-      protocol::Buffer refusal = relay_.sync_error();
-      relay_.discard();
-      slot.place->close();
-      slot.place.release();
-      if (on_replica && retryable) {
-        if (backend < 64) avoid |= std::uint64_t{1} << backend;
-        continue;
-      }
-      const auto err = protocol::decode_err(refusal);
-      if (!err) co_return Next::close;
-      co_return co_await answer_error(work, err->code, err->sql_state, err->message);
-    }
-    if (end == RelayEnd::refused) {
-      const auto err = protocol::decode_err(refusal_);
-      if (!err) co_return Next::close;
-      if (on_replica && !bound_before && refuses_writes(err->code) && !rerun) {
-        slot.place.release();
-        note_misroute(work);
-        rerun = Reason::misrouted;
-        continue;
-      }
-      if (slot.place->closed()) slot.place.release();
-      co_return co_await answer_error(work, err->code, err->sql_state, err->message);
-    }
-    // Lost, and nothing of the reply has reached the client.
+    if (next) co_return *next;
+  }
+}
+
+/// All of the reply is here, its last packet held back: draw the conclusions, or
+/// find that another backend has to be asked (nullopt).
+Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, Attempt attempt,
+                                                       Trip& trip) {
+  const bool refused_as_write =
+      attempt.on_replica && relay_.lone_error() && refuses_writes(relay_.summary().error_code);
+  if (refused_as_write && !attempt.in_transaction && !bound() && !work.streamed && !trip.rerun &&
+      !work.statement.effects.has(routing::Effect::begins_read_only_transaction)) {
     relay_.discard();
-    const bool sent = slot.place->sent_main;
+    slot.place.release();
+    note_misroute(work);
+    trip.rerun = Reason::misrouted;
+    co_return std::nullopt;
+  }
+  if (attempt.retryable && relay_.lone_error() && says_goodbye(relay_.summary().error_code) &&
+      Clock::now() < trip.hold_until) {
+    relay_.discard();
     slot.place->close();
     slot.place.release();
-    shared.traffic_error(backend);
-    add(counted.link_errors);
-    if (bound_before) co_return co_await lost_hold(work, sent);
-    pins_ = pins_before;
-    if (retryable || (!sent && !work.streamed)) {
-      add(shared.counters.reads_moved);
-      if (backend < 64 && on_replica) avoid |= std::uint64_t{1} << backend;
-      if (retryable) rerun = Reason::moved;
-      if (Clock::now() < hold_until) continue;
-    }
-    if (routing::may_write(work.statement)) unknown_write_ = Clock::now();
-    add(shared.counters.outcomes_unknown);
-    co_return co_await answer_error(
-        work, errors::server_shutdown, "08S01",
-        "Sluice: the backend was lost while this statement was under way; whether it was "
-        "executed is unknown");
+    worker_.shared().traffic_error(attempt.backend);
+    add(worker_.shared().counters.reads_moved);
+    trip.stay_away_from(attempt.backend);
+    trip.rerun = Reason::moved;
+    co_return std::nullopt;
   }
+  if (refused_as_write && attempt.in_transaction) {
+    // A replica is read-only before its transaction is; on one server it is
+    // the transaction that refuses.
+    relay_.discard();
+    co_return co_await answer_error(work, errors::cant_in_read_only_transaction, "25006",
+                                    "Cannot execute statement in a READ ONLY transaction");
+  }
+  learn(work, slot, attempt.pins);
+  if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
+  if (work.statement.effects.has(routing::Effect::sets_charset) && !relay_.summary().failed)
+    co_await learn_collation(slot.place.link());
+  consume_command(work);
+  const error_code error = co_await relay_.finish();
+  last_ = &slot;
+  if (!bound()) home_ = nullptr;
+  if (slot.place && slot.place->closed()) slot.place.release();
+  running_ = false;
+  show();
+  const bool disconnect =
+      work.statement.effects.has(routing::Effect::disconnects) && !relay_.summary().failed;
+  co_return error || disconnect ? Next::close : Next::go_on;
+}
+
+/// What had to go ahead of the statement was refused: the session's state, or the
+/// PREPARE of what it executes. Elsewhere it may do; on the primary its word is final.
+Task<std::optional<Next>> StatementRunner::after_refusal(Work& work, Slot& slot, Attempt attempt,
+                                                         Trip& trip, RelayEnd end) {
+  const protocol::Buffer refusal = end == RelayEnd::refused ? refusal_ : relay_.sync_error();
+  const auto err = protocol::decode_err(refusal);
+  if (end == RelayEnd::sync_failed) {
+    // The link is in a state that nobody asked for.
+    relay_.discard();
+    slot.place->close();
+    slot.place.release();
+    if (attempt.on_replica && attempt.retryable) {
+      trip.stay_away_from(attempt.backend);
+      co_return std::nullopt;
+    }
+  } else if (err && attempt.on_replica && !attempt.bound && refuses_writes(err->code) &&
+             !trip.rerun) {
+    slot.place.release();
+    note_misroute(work);
+    trip.rerun = Reason::misrouted;
+    co_return std::nullopt;
+  }
+  if (!err) co_return Next::close;
+  if (slot.place && slot.place->closed()) slot.place.release();
+  co_return co_await answer_error(work, err->code, err->sql_state, err->message);
+}
+
+/// The link was lost, and nothing of the reply has reached the client.
+Task<std::optional<Next>> StatementRunner::after_loss(Work& work, Slot& slot, Attempt attempt,
+                                                      Trip& trip) {
+  Shared& shared = worker_.shared();
+  relay_.discard();
+  const bool sent = slot.place->sent_main;
+  slot.place->close();
+  slot.place.release();
+  shared.traffic_error(attempt.backend);
+  add(shared.counters.backends[attempt.backend]->link_errors);
+  if (attempt.bound) co_return co_await lost_hold(work, sent);
+  pins_ = attempt.pins;
+  if (attempt.retryable || (!sent && !work.streamed)) {
+    add(shared.counters.reads_moved);
+    if (attempt.on_replica) trip.stay_away_from(attempt.backend);
+    if (attempt.retryable) trip.rerun = Reason::moved;
+    if (Clock::now() < trip.hold_until) co_return std::nullopt;
+  }
+  if (routing::may_write(work.statement)) unknown_write_ = Clock::now();
+  add(shared.counters.outcomes_unknown);
+  co_return co_await answer_error(
+      work, errors::server_shutdown, "08S01",
+      "Sluice: the backend was lost while this statement was under way; whether it was "
+      "executed is unknown");
 }
 
 void StatementRunner::note_misroute(Work& work) {

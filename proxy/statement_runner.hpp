@@ -131,6 +131,27 @@ class StatementRunner final : public LinkHolder {
     bool lost = false;  ///< some of them cannot be had any more
   };
 
+  /// What one run of a statement remembers from backend to backend.
+  struct Trip {
+    Clock::time_point hold_until;
+    std::uint64_t avoid = 0;  ///< bit i: backend i has just failed it
+    std::optional<routing::Reason> rerun{};
+    bool held = false;  ///< it has had to wait for a primary
+
+    void stay_away_from(std::size_t backend) noexcept {
+      if (backend < 64) avoid |= std::uint64_t{1} << backend;
+    }
+  };
+  /// How things stood when a statement was sent to one backend.
+  struct Attempt {
+    std::size_t backend = 0;
+    routing::Pins pins;
+    bool bound = false;
+    bool in_transaction = false;
+    bool on_replica = false;
+    bool retryable = false;  ///< a read that may be sent again elsewhere (P6)
+  };
+
   [[nodiscard]] bool in_transaction() const noexcept {
     return (status_ & protocol::status::in_transaction) != 0;
   }
@@ -142,6 +163,11 @@ class StatementRunner final : public LinkHolder {
   void give_up_links();
   void note_misroute(Work& work);
   Task<Next> lost_hold(Work& work, bool sent);
+  // What follows from the end of an exchange; nullopt: choose again.
+  Task<std::optional<Next>> after_reply(Work& work, Slot& slot, Attempt attempt, Trip& trip);
+  Task<std::optional<Next>> after_refusal(Work& work, Slot& slot, Attempt attempt, Trip& trip,
+                                          RelayEnd end);
+  Task<std::optional<Next>> after_loss(Work& work, Slot& slot, Attempt attempt, Trip& trip);
   Task<RelayEnd> exchange(Work& work, Slot& slot);
   Task<RelayEnd> send(Work& work, std::shared_ptr<Link> link);
   Task<error_code> ensure_prepared(Work& work, std::shared_ptr<Link> link, const std::string& key);
