@@ -194,7 +194,7 @@ Task<Next> StatementRunner::run(Work& work) {
                                         failure.refusal->message);
       }
     }
-    if (aborted_) co_return Next::close;
+    if (aborted_ || kill_requested_) continue;
     const std::size_t backend = slot.place->backend();
     record_.backend.store(static_cast<std::int32_t>(backend), std::memory_order_relaxed);
     record_.last_reason.store(decision.reason, std::memory_order_relaxed);

@@ -53,6 +53,20 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
     link->image = wanted_;
     if (variables) link->user_variables = user_variables_;
   }
+  if (kill_requested_) {
+    // The KILL came while the link was being made ready: nothing more goes out.
+    link->flush();
+    const RelayEnd end = co_await relay_.wait_sync();
+    if (end != RelayEnd::complete) co_return end;
+    link->image = wanted_;
+    if (variables) link->user_variables = user_variables_;
+    protocol::Buffer packet;
+    const protocol::ErrPacket err{protocol::server_error::query_interrupted, "70100",
+                                  "Query execution was interrupted"};
+    protocol::append_err(packet, err, capabilities_, 0);
+    refusal_.assign(packet.begin() + packet_header_size, packet.end());
+    co_return RelayEnd::refused;
+  }
   link->user = record_.id;
   routing::Pins pins = routing::pins_of(work.statement);
   pins.remove(routing::Pin::user_variable);  // these are asked for and replayed
