@@ -15,6 +15,7 @@
 #include "proxy/admin_session.hpp"
 #include "proxy/log.hpp"
 #include "proxy/startup_error.hpp"
+#include "proxy/unix_socket.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -60,16 +61,6 @@ std::string host_of(const Generic::endpoint& peer, const config::Address& addres
   if (host.is_v6() && host.to_v6().is_v4_mapped())
     host = asio::ip::make_address_v4(asio::ip::v4_mapped, host.to_v6());
   return host.to_string();
-}
-
-// A socket file that nobody listens on is left over from a crash.
-void remove_stale_socket(asio::io_context& control, const std::string& path) {
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
-  asio::local::stream_protocol::socket probe(control);
-  error_code error;
-  probe.connect(asio::local::stream_protocol::endpoint(path), error);
-  if (error == asio::error::connection_refused) ::unlink(path.c_str());
 }
 
 }  // namespace
@@ -202,7 +193,7 @@ void AdminServer::listen() {
   if (!core_->settings.is_open()) return;
   const config::Address& address = *core_->settings.address;
   if (address.kind == config::Address::Kind::unix_socket) {
-    remove_stale_socket(core_->control, address.path);
+    remove_stale_socket(address.path);
     core_->bind(asio::local::stream_protocol::endpoint(address.path));
     // Who may connect is decided by the login, as with a server's own socket.
     ::chmod(address.path.c_str(), 0777);
@@ -217,10 +208,7 @@ void AdminServer::listen() {
     for (const auto& entry : found) core_->bind(entry.endpoint());
   }
   for (Core::Door& door : core_->doors) {
-    auto ended = [](std::exception_ptr exception) {
-      if (exception) std::rethrow_exception(exception);
-    };
-    asio::co_spawn(core_->control.get_executor(), Core::accept(core_, door), ended);
+    asio::co_spawn(core_->control.get_executor(), Core::accept(core_, door), rethrow);
   }
 }
 

@@ -172,10 +172,7 @@ void App::Parts::run() {
   signals_.async_wait(on_signal_received);
   for (const auto& worker : workers_) worker->start();
   monitor_.start();
-  auto ended = [](std::exception_ptr exception) {
-    if (exception) std::rethrow_exception(exception);
-  };
-  asio::co_spawn(control_.get_executor(), wait_for_first_round(), ended);
+  asio::co_spawn(control_.get_executor(), wait_for_first_round(), rethrow);
   control_.run();
 }
 
@@ -214,10 +211,7 @@ void App::Parts::on_signal() {
   }
   log::info("stop", "draining {} sessions, for {} ms at most", sessions_.size(),
             settings_->shutdown.grace.count());
-  auto ended = [](std::exception_ptr exception) {
-    if (exception) std::rethrow_exception(exception);
-  };
-  asio::co_spawn(control_.get_executor(), drain_and_stop(), ended);
+  asio::co_spawn(control_.get_executor(), drain_and_stop(), rethrow);
 }
 
 Task<> App::Parts::drain_and_stop() {

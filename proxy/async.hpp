@@ -21,6 +21,7 @@
 #include <boost/asio/wait_traits.hpp>
 #include <cassert>
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -39,6 +40,12 @@ inline constexpr asio::use_awaitable_t<Executor> use_task{};
 inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> use_result{
     asio::use_awaitable_t<Executor>{}};
 using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
+
+/// What a spawned coroutine ends with. Ours handle what I/O can do; anything else is
+/// our bug, and must be seen.
+inline void rethrow(std::exception_ptr exception) {
+  if (exception) std::rethrow_exception(exception);
+}
 
 /// Something that one coroutine waits for and others on the same thread cause.
 ///

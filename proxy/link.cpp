@@ -15,11 +15,6 @@ constexpr std::size_t room_mark = 256 * 1024;
 constexpr std::size_t keep_capacity = 256 * 1024;
 constexpr std::size_t read_chunk = 64 * 1024;
 
-void report(std::exception_ptr exception) {
-  // The loops catch what I/O can do; anything else is our bug and must be seen.
-  if (exception) std::rethrow_exception(exception);
-}
-
 }  // namespace
 
 Link::Link(std::unique_ptr<PacketStream> stream, protocol::BackendFacts facts, std::size_t backend,
@@ -43,7 +38,7 @@ Link::~Link() {
 
 void Link::start(const std::shared_ptr<Link>& link) {
   link->self_ = link;
-  asio::co_spawn(link->stream_->executor(), read_loop(link), report);
+  asio::co_spawn(link->stream_->executor(), read_loop(link), rethrow);
 }
 
 void Link::send(protocol::Bytes packets, protocol::ReplyKind kind, ReplySink* sink, ExchangeTag tag,
@@ -98,7 +93,7 @@ void Link::flush() {
   }
   out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent));
   writing_ = true;
-  asio::co_spawn(stream_->executor(), write_loop(self_.lock()), report);
+  asio::co_spawn(stream_->executor(), write_loop(self_.lock()), rethrow);
 }
 
 Task<> Link::room() {

@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include "proxy/log.hpp"
+#include "proxy/unix_socket.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -41,21 +41,6 @@ std::string describe_peer(const sockaddr_storage& peer, const config::Address& d
   return "unix:" + door.path;
 }
 
-/// A socket file that nobody listens on is left over from a crash.
-bool is_stale_socket(const std::string& path) {
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return false;
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (probe < 0) return false;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  const int connected = ::connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address);
-  const bool refused = connected != 0 && errno == ECONNREFUSED;
-  ::close(probe);
-  return refused;
-}
-
 }  // namespace
 
 struct Listener::Door {
@@ -81,7 +66,7 @@ void Listener::bind() {
     const bool unix_socket = address.kind == config::Address::Kind::unix_socket;
     std::vector<Generic::endpoint> endpoints;
     if (unix_socket) {
-      if (is_stale_socket(address.path)) ::unlink(address.path.c_str());
+      remove_stale_socket(address.path);
       endpoints.emplace_back(asio::local::stream_protocol::endpoint(address.path));
     } else {
       asio::ip::tcp::resolver resolver(control_);
@@ -112,10 +97,7 @@ void Listener::bind() {
 
 void Listener::start() {
   for (Door& door : doors_) {
-    auto ended = [](std::exception_ptr exception) {
-      if (exception) std::rethrow_exception(exception);
-    };
-    asio::co_spawn(control_.get_executor(), accept_loop(door), ended);
+    asio::co_spawn(control_.get_executor(), accept_loop(door), rethrow);
   }
 }
 

@@ -73,12 +73,9 @@ Yield StatementRunner::yield_link(std::size_t backend) {
       insert_id_->names = std::exchange(unsettled_, {});
       insert_id_->variables = user_variables_;
     }
-    const auto ended = [](std::exception_ptr exception) {
-      if (exception) std::rethrow_exception(exception);
-    };
     asio::co_spawn(worker_.executor(),
                    hand_back(std::move(slot->place), insert_id_, asks_id, worker_.executor()),
-                   ended);
+                   rethrow);
     return Yield::soon;
   }
   return Yield::nothing;

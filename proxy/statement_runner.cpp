@@ -72,7 +72,6 @@ void StatementRunner::begin_session(const protocol::ClientIdentity& identity, st
   capabilities_ = identity.capabilities;
   if (identity.collation != 0) collation_ = identity.collation;
   login_status_ = status_ = status;
-  login_schema_ = identity.schema;
   policy_ = policy;
   reset();
   wanted_.schema = identity.schema;
@@ -166,10 +165,11 @@ Task<Next> StatementRunner::run(Work& work) {
                                                       : replica_;
     const LinkRole role =
         decision.target == Target::primary ? LinkRole::primary : LinkRole::replica;
-    const bool leaves = decision.target == Target::held
-                            ? held != unsettled_slot_
-                            : &slot != unsettled_slot_ || !stays(slot, decision.backend, role);
-    if (leaves && !unsettled_.empty()) {
+    // Leaving the link that alone knows some variables: ask it first.
+    if (!unsettled_.empty() &&
+        (decision.target == Target::held
+             ? held != unsettled_slot_
+             : &slot != unsettled_slot_ || !stays(slot, decision.backend, role))) {
       const bool settled = co_await settle_user_variables();
       if (!settled) {
         pins_.add(routing::Pin::user_variable);

@@ -205,7 +205,6 @@ class StatementRunner final : public LinkHolder {
   protocol::Capabilities capabilities_ = 0;
   std::uint16_t collation_ = 45;
   std::uint16_t login_status_ = protocol::status::autocommit;
-  std::string login_schema_;
   routing::RoutePolicy policy_;
   routing::Dialect dialect_;
 

@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::chrono::seconds housekeeping_interval{1};
 
-void report(std::exception_ptr exception) {
-  if (exception) std::rethrow_exception(exception);
-}
-
 /// A backend in use that no longer answers, or no longer is what it was.
 bool must_be_cut(const routing::Topology& after, std::size_t backend) {
   const routing::BackendView& view = after.backends[backend];
@@ -47,7 +43,7 @@ Worker::~Worker() {
 }
 
 void Worker::start() {
-  asio::co_spawn(context_.get_executor(), housekeeping(), report);
+  asio::co_spawn(context_.get_executor(), housekeeping(), rethrow);
   thread_ = std::thread([this] { context_.run(); });
 }
 
@@ -63,7 +59,7 @@ void Worker::adopt(Socket::native_handle_type handle, asio::generic::stream_prot
     const auto at = sessions_.begin();
     if (stopping_ || error) (*at)->close();
     auto ended = [this, at](std::exception_ptr exception) {
-      report(exception);
+      rethrow(exception);
       end_session(at);
     };
     asio::co_spawn(executor(), (*at)->run(), std::move(ended));
@@ -116,7 +112,7 @@ void Worker::kill(std::uint32_t session, KillScope scope) {
     ++victim->visitors;
     auto done = [victim](std::exception_ptr exception) {
       --victim->visitors;
-      report(exception);
+      rethrow(exception);
     };
     asio::co_spawn(executor(), victim->kill(scope), std::move(done));
   };
