@@ -1,8 +1,11 @@
-/// How long the classifier takes: per short statement, and per byte of long ones.
+/// How long the classifier, the fingerprint and the table of digests take: per
+/// short statement, and per byte of long ones.
 #include <benchmark/benchmark.h>
 
 #include <string>
 
+#include "routing/digest.hpp"
+#include "routing/digest_table.hpp"
 #include "routing/statement.hpp"
 
 namespace sluice::routing {
@@ -67,6 +70,49 @@ void ClassifyBlob1MiB(benchmark::State& state) {
   run(state, "INSERT INTO t (a) VALUES ('" + std::string(1U << 20, 'x') + "')");
 }
 BENCHMARK(ClassifyBlob1MiB);
+
+void run_digest(benchmark::State& state, const std::string& sql) {
+  const Dialect dialect;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(digest(sql, dialect));
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(sql.size()));
+  state.counters["bytes"] = static_cast<double>(sql.size());
+}
+
+void Digest60Bytes(benchmark::State& state) {
+  run_digest(state, "SELECT c, pad FROM sbtest1 WHERE id = 123456 AND k < 9876543");
+}
+BENCHMARK(Digest60Bytes);
+
+void DigestPointSelect(benchmark::State& state) {
+  run_digest(state, "SELECT c FROM sbtest1 WHERE id=12345");
+}
+BENCHMARK(DigestPointSelect);
+
+void DigestListOf100(benchmark::State& state) {
+  std::string sql = "SELECT c FROM sbtest1 WHERE id IN (1";
+  for (int i = 2; i <= 100; ++i) sql += ", " + std::to_string(i * 1000);
+  run_digest(state, sql + ")");
+}
+BENCHMARK(DigestListOf100);
+
+/// What a shared read asks of the table: may it, and what did it cost. 1,000
+/// digests in turn, all known.
+void DigestTableVerdictAndObserve(benchmark::State& state) {
+  DigestTable table(4U << 20, 3);
+  const Dialect dialect;
+  const TimePoint now{};
+  const DigestSample sample{.backend = 1, .micros = 100, .bytes = 200, .failed = false};
+  for (Digest d = 1; d <= 1000; ++d) table.observe(d, sample, "SELECT 1", dialect);
+  Digest next = 0;
+  for (auto _ : state) {
+    next = next % 1000 + 1;
+    benchmark::DoNotOptimize(table.verdict(next, 1, now));
+    table.observe(next, sample, "SELECT 1", dialect);
+  }
+}
+BENCHMARK(DigestTableVerdictAndObserve);
 
 }  // namespace
 }  // namespace sluice::routing
