@@ -63,11 +63,9 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     if (opaque && (summary.state_changed || !summary.trackers_heard)) pins_.add(Pin::routine);
     if (summary.one_shot_set) pins_.add(Pin::one_shot_variable);
   }
-  // SET TRANSACTION shapes the one transaction that begins next.
   if (pins_before.has(Pin::next_transaction) && !in_transaction() &&
-      work.statement.cause != routing::Cause::session_setting &&
       !effects.has(Effect::sets_next_transaction)) {
-    pins_.remove(Pin::next_transaction);
+    learn_next_transaction(work, slot, was_in_transaction);
   }
   if (work.prepared != nullptr && work.how == Work::How::execute) {
     if (work.prepared->sends_long_data) {
@@ -83,6 +81,17 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     note_prepared_text(work);
   learn_writes(work, was_in_transaction);
   home_ = bound() ? &slot : nullptr;
+}
+
+/// SET TRANSACTION shapes the one transaction that begins next. What uses no table
+/// of an engine with transactions, or is refused beforehand, leaves it waiting.
+void StatementRunner::learn_next_transaction(const Work& work, Slot& slot,
+                                             bool was_in_transaction) {
+  const bool may_have_been_one =
+      !relay_.summary().failed && work.statement.cause == routing::Cause::writes_data;
+  if (!was_in_transaction && !may_have_been_one) return;
+  pins_.remove(Pin::next_transaction);
+  if (!was_in_transaction) slot.place->dirty = true;  // nobody else's transaction
 }
 
 void StatementRunner::learn_writes(const Work& work, bool was_in_transaction) {

@@ -372,6 +372,7 @@ routing::Decision StatementRunner::decide(const Work& work, const Slot* held, st
   const routing::Bonds bonds{.in_transaction = in_transaction(),
                              .autocommit_off = (status_ & protocol::status::autocommit) == 0,
                              .pinned = pins_.any(),
+                             .serializable = routing::is_serializable(wanted_),
                              .holds_link = held != nullptr,
                              .required = required_.empty() ? nullptr : &required_,
                              .unknown_write = unknown_write_};

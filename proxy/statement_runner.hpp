@@ -186,6 +186,7 @@ class StatementRunner final : public LinkHolder {
                                                       std::vector<std::string> names,
                                                       routing::UserVariables& into);
   [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
+  void learn_next_transaction(const Work& work, Slot& slot, bool was_in_transaction);
   void learn_writes(const Work& work, bool was_in_transaction);
   Task<> learn_collation(std::shared_ptr<Link> link);
   void note_prepared(Work& work, Link& link);

@@ -150,7 +150,7 @@ Decision route(const RouteInput& in) noexcept {
   if (bonds.pinned) return to_primary(in, Reason::pinned);
   if (in.statement.hint == Hint::primary) return to_primary(in, Reason::hint_primary);
   if (in.statement.effects.has(Effect::begins_read_only_transaction) &&
-      !in.statement.effects.has(Effect::several)) {
+      !in.statement.effects.has(Effect::several) && !bonds.serializable) {
     return route_read(in, Reason::read_only_transaction);
   }
   if (in.statement.access == Access::write) return to_primary(in, Reason::write);

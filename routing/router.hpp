@@ -5,7 +5,8 @@
 ///
 ///   rule                                        → target         reason
 ///   the session holds a link it must not leave  → that link      in_transaction, pinned, …
-///   a read-only transaction begins              → a replica      read_only_transaction
+///   a read-only transaction begins, and its
+///     reads lock nothing                        → a replica      read_only_transaction
 ///   not a pure read, or hinted `primary`        → the primary    write, hint_primary, …
 ///   the session's own write is not known to be
 ///     on any replica that could serve           → the primary    own_write
@@ -66,6 +67,7 @@ struct Bonds {
   bool in_transaction = false;
   bool autocommit_off = false;
   bool pinned = false;                ///< state that cannot be replayed
+  bool serializable = false;          ///< isolation level: reads inside a transaction lock rows
   bool holds_link = false;            ///< a link is held, softly or not
   const GtidSet* required = nullptr;  ///< own writes; null: none. Borrowed.
   /// A write whose GTID was not learnt ended (or was lost) then: replicas must

@@ -236,6 +236,13 @@ Pins lifts_of(const Statement& statement) noexcept {
   return pins;
 }
 
+bool is_serializable(const StateVector& state) noexcept {
+  // MariaDB 10.11 calls it tx_isolation.
+  const std::string* level = state.find("transaction_isolation");
+  if (level == nullptr) level = state.find("tx_isolation");
+  return level != nullptr && *level == "SERIALIZABLE";
+}
+
 bool may_write(const Statement& statement) noexcept {
   if (statement.access == Access::read) return false;
   switch (statement.cause) {

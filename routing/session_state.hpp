@@ -114,6 +114,9 @@ class Pins {
 /// The pins that a statement lifts when it succeeds.
 [[nodiscard]] Pins lifts_of(const Statement& statement) noexcept;
 
+/// Has the session asked for SERIALIZABLE? A global default is not known here.
+[[nodiscard]] bool is_serializable(const StateVector& state) noexcept;
+
 /// May the statement, sent to the primary, have committed something that replicas
 /// do not have yet? What only reads, locks, or shapes the session may not.
 [[nodiscard]] bool may_write(const Statement& statement) noexcept;

@@ -140,6 +140,12 @@ TEST_F(Router, NeverLetsATransactionBeginOnAReplicaByAutocommitOff) {
   expect("START TRANSACTION READ ONLY", Target::primary, Reason::autocommit_off);
 }
 
+TEST_F(Router, KeepsAReadOnlyTransactionThatLocksOnThePrimary) {
+  bonds_.serializable = true;
+  expect("START TRANSACTION READ ONLY", Target::primary, Reason::write);
+  expect("SELECT 1", Target::replica, Reason::plain_read);
+}
+
 TEST_F(Router, GivesAReadOnlyTransactionToAReplica) {
   expect("START TRANSACTION READ ONLY", Target::replica, Reason::read_only_transaction);
   expect("START TRANSACTION", Target::primary, Reason::write);

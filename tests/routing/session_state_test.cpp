@@ -151,6 +151,18 @@ TEST(Difference, GoesBackToTheCharsetsOfTheLogin) {
             "SET SESSION character_set_connection=DEFAULT, SESSION collation_connection=DEFAULT");
 }
 
+TEST(IsSerializable, TellsTheLevelByEitherName) {
+  StateVector state;
+  EXPECT_FALSE(is_serializable(state));
+  state.set("transaction_isolation", "SERIALIZABLE");
+  EXPECT_TRUE(is_serializable(state));
+  state.set("transaction_isolation", "READ-COMMITTED");
+  EXPECT_FALSE(is_serializable(state));
+  state.clear();
+  state.set("tx_isolation", "SERIALIZABLE");
+  EXPECT_TRUE(is_serializable(state));
+}
+
 TEST(KindOfVariable, TellsSettingsFromFactsAndOneShots) {
   for (const std::string_view name :
        {"sql_mode", "time_zone", "autocommit", "character_set_client", "transaction_isolation"})
