@@ -18,6 +18,7 @@ using routing::TimePoint;
 constexpr std::string_view version_statement = "SELECT @@version AS v, @@version_comment AS c";
 
 constexpr unsigned first_with_replica_words = 80022;     // SHOW REPLICA STATUS, MySQL 8.0.22
+constexpr unsigned first_with_replica_updates = 80026;   // @@log_replica_updates, MySQL 8.0.26
 constexpr unsigned first_with_full_collations = 101000;  // MariaDB 10.10: uca1400_…
 
 bool same_word(std::string_view a, const char* b) {
@@ -76,6 +77,8 @@ EngineVersion read_version(std::string_view version, std::string_view comment) {
 std::string probe_statements(EngineVersion engine) {
   if (engine.flavour == Flavour::mariadb)
     return "SELECT @@global.gtid_current_pos AS gtid, @@global.read_only AS read_only,"
+           " @@global.gtid_binlog_state AS written, @@log_bin AS log_bin,"
+           " @@log_slave_updates AS log_updates,"
            " @@global.autocommit AS autocommit, @@server_id AS server_id, @@version AS version,"
            " @@global.collation_server AS collation, @@global.character_set_server AS charset;"
            "SHOW ALL SLAVES STATUS";
@@ -84,7 +87,11 @@ std::string probe_statements(EngineVersion engine) {
       " @@global.read_only AS read_only, @@global.super_read_only AS super_read_only,"
       " @@global.autocommit AS autocommit,"
       " @@server_uuid AS server_uuid, @@server_id AS server_id, @@version AS version,"
-      " @@global.collation_server AS collation, @@global.character_set_server AS charset;";
+      " @@global.collation_server AS collation, @@global.character_set_server AS charset,"
+      " @@log_bin AS log_bin, ";
+  statements +=
+      engine.number >= first_with_replica_updates ? "@@log_replica_updates" : "@@log_slave_updates";
+  statements += " AS log_updates;";
   statements +=
       engine.number >= first_with_replica_words ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS";
   return statements;
@@ -113,6 +120,15 @@ bool read_variables(const SqlTable& table, EngineVersion engine, Observation& ob
       engine.flavour == Flavour::mysql && !is_off(table.find(0, "super_read_only"));
   observation.autocommit = !is_off(table.find(0, "autocommit"));
   observation.charset = text_of(table.find(0, "charset"));
+
+  const auto is_on = [&](std::string_view name) {
+    const std::string* cell = table.find(0, name);
+    return cell != nullptr && !is_off(cell);
+  };
+  observation.feeds_others = is_on("log_bin") && is_on("log_updates");
+  observation.written.clear();
+  if (const std::string* written = table.find(0, "written"))
+    if (auto parsed = routing::parse_positions(*written)) observation.written = std::move(*parsed);
 
   observation.gtid.reset();
   const std::string* gtid = table.find(0, "gtid");

@@ -106,7 +106,7 @@ bool matters(const Topology& before, const Topology& after) {
            a.weight == b.weight;
   };
   return before.primary != after.primary || before.epoch != after.epoch ||
-         before.fail_open != after.fail_open ||
+         before.fail_open != after.fail_open || before.writes_held != after.writes_held ||
          !std::equal(before.backends.begin(), before.backends.end(), after.backends.begin(),
                      after.backends.end(), same);
 }

@@ -99,10 +99,19 @@ Election elect(const ElectionFacts& facts) {
   Election result;
   std::vector<std::size_t> candidates;
   std::size_t foreigners = 0;
+  std::size_t passed_over = 0;
   for (const auto& backend : backends) {
     if (!last_seen_writable(backend) || backend.health.state != Health::up) continue;
     result.writers.push_back(backend.id);
     if (backend.admin.state == AdminState::offline) continue;
+    if (facts.appointed) {
+      // Who it is was settled by those who appointed it.
+      if (facts.appointed == backend.id)
+        candidates.push_back(backend.id);
+      else
+        ++passed_over;
+      continue;
+    }
     if (may_inherit(facts, backend.id))
       candidates.push_back(backend.id);
     else
@@ -134,6 +143,8 @@ Election elect(const ElectionFacts& facts) {
     result.reason = PrimaryReason::nothing_seen;
   } else if (facts.cold_start && !all_seen_or_given_up(facts)) {
     result.reason = PrimaryReason::not_all_seen;
+  } else if (candidates.empty() && passed_over > 0) {
+    result.reason = PrimaryReason::not_appointed;
   } else if (candidates.empty()) {
     result.reason = foreigners > 0 ? PrimaryReason::foreign_writer : PrimaryReason::none_writable;
   } else if (candidates.size() == 1) {

@@ -21,9 +21,10 @@ struct Election {
 struct ElectionFacts {
   const std::vector<BackendView>& backends;  ///< membership filled in from the last snapshot
   const ReplicationGraph& graph;
-  std::optional<std::size_t> present;  ///< the present primary, if it is still the same server
-  const GtidSet* past = nullptr;       ///< what the last primary had; nullptr: there was none
-  bool cold_start = false;             ///< there has never been a primary
+  std::optional<std::size_t> present;    ///< the present primary, if it is still the same server
+  std::optional<std::size_t> appointed;  ///< nobody else may; nullopt: anybody may
+  const GtidSet* past = nullptr;         ///< what the last primary had; nullptr: there was none
+  bool cold_start = false;               ///< there has never been a primary
   bool fail_open = false;
 };
 

@@ -274,6 +274,17 @@ protocol::Result<GtidSet> GtidSet::parse(std::string_view text, Flavour flavour)
   return set;
 }
 
+protocol::Result<std::vector<GtidPosition>> parse_positions(std::string_view text) {
+  std::vector<GtidPosition> positions;
+  Reader in(text);
+  while (!in.at_end()) {
+    if (in.accept(',')) continue;
+    if (!parse_mariadb_item(in, positions) || (!in.at_end() && in.peek() != ','))
+      return make_error_code(Errc::malformed);
+  }
+  return positions;
+}
+
 bool GtidSet::covers(const GtidSet& other) const noexcept {
   return std::all_of(other.mysql_.begin(), other.mysql_.end(),
                      [&](const GtidIntervals& theirs) {

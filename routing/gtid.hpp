@@ -69,6 +69,10 @@ struct GtidPosition {
   friend auto operator<=>(const GtidPosition&, const GtidPosition&) = default;
 };
 
+/// Reads MariaDB positions as they are, several to a domain (`gtid_binlog_state`),
+/// in the order of the text. Errors: Errc::malformed.
+[[nodiscard]] protocol::Result<std::vector<GtidPosition>> parse_positions(std::string_view text);
+
 class GtidSet {
  public:
   GtidSet() = default;

@@ -72,6 +72,12 @@ template <class Accept>
   return {Target::primary, *in.topology.primary, reason};
 }
 
+/// For what may write, or begins a transaction that may.
+[[nodiscard]] Decision to_writer(const RouteInput& in, Reason reason) noexcept {
+  if (in.topology.writes_held) return {Target::wait, 0, Reason::no_primary};
+  return to_primary(in, reason);
+}
+
 /// Nobody fit serves and the primary is gone: what is right may still be had
 /// from a backend that is merely suspect or of unknown age.
 [[nodiscard]] Choice last_resort(const RouteInput& in) noexcept {
@@ -146,14 +152,16 @@ Decision route(const RouteInput& in) noexcept {
     }
   }
   // Autocommit off: the next statement begins a transaction, whatever it is.
-  if (bonds.in_transaction || bonds.autocommit_off) return to_primary(in, Reason::autocommit_off);
-  if (bonds.pinned) return to_primary(in, Reason::pinned);
+  if (bonds.in_transaction || bonds.autocommit_off) return to_writer(in, Reason::autocommit_off);
+  if (bonds.pinned) return to_writer(in, Reason::pinned);
+  if (in.statement.hint == Hint::primary && in.statement.access == Access::write)
+    return to_writer(in, Reason::hint_primary);
   if (in.statement.hint == Hint::primary) return to_primary(in, Reason::hint_primary);
   if (in.statement.effects.has(Effect::begins_read_only_transaction) &&
       !in.statement.effects.has(Effect::several) && !bonds.serializable) {
     return route_read(in, Reason::read_only_transaction);
   }
-  if (in.statement.access == Access::write) return to_primary(in, Reason::write);
+  if (in.statement.access == Access::write) return to_writer(in, Reason::write);
   return route_read(in, Reason::plain_read);
 }
 

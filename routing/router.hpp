@@ -13,6 +13,8 @@
 ///   a replica may serve                         → the best one   plain_read
 ///   none may                                    → the primary    no_replica, all_lagging
 ///   there is no primary                         → wait / any replica that is alive
+///   a switchover holds writes                   → wait, for what may write; but what
+///     is under way in a transaction or on a pinned link goes on
 ///
 /// The Reason is the test's expectation, the metric's label, the log's word and
 /// the admin's column.

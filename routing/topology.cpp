@@ -195,11 +195,16 @@ Topology derive(const Topology& previous, std::span<const BackendInput> inputs,
     if (previous.last_primary == view.name) last = view.id;
   }
   if (!present && next.fail_open) present = last;
+  next.writes_held = policy.writes_held;
+  std::optional<std::size_t> appointed;
+  if (const auto* view = next.find(policy.appointed)) appointed = view->id;
+  if (appointed && present != appointed) present.reset();
 
   const auto election =
       elect({.backends = next.backends,
              .graph = graph,
              .present = present,
+             .appointed = appointed,
              .past = previous.primary_gtid ? &previous.primary_gtid->gtid : nullptr,
              .cold_start = previous.last_primary.empty(),
              .fail_open = next.fail_open});
@@ -209,11 +214,14 @@ Topology derive(const Topology& previous, std::span<const BackendInput> inputs,
   const bool is_same = next.primary && next.primary == last;
   const bool gained = next.primary && !(previous.primary && is_same);
   next.epoch = previous.epoch + (gained ? 1 : 0);
-  next.last_primary = next.primary ? next.backends[*next.primary].name : previous.last_primary;
+  next.last_primary = next.primary ? next.backends[*next.primary].name
+                      : appointed  ? policy.appointed
+                                   : previous.last_primary;
   if (!next.primary || is_same) next.primary_gtid = previous.primary_gtid;
   if (const auto* primary = next.primary_view(); primary && primary->gtid())
     next.primary_gtid = PrimaryGtid{primary->seen->started_at, *primary->gtid()};
 
+  // While an appointed one is not open yet, the others still follow the last.
   const auto root = next.primary ? next.primary : last ? last : graph.sole_root();
   const Classifier classifier(next, graph, root);
   for (auto& view : next.backends) classifier.classify(view);

@@ -13,6 +13,8 @@
 ///  3. several: the present primary if still writable; else the one that the others
 ///     replicate from; else nobody. In each case an alarm. The extra writer gets
 ///     no writes.
+/// With a policy that appoints one (failover.mode "promote"), nobody else is ever
+/// elected, and the appointed is as soon as it is up and writable.
 /// Before there has ever been a primary, all backends must have been seen or given
 /// up, lest the first probe to return decide which of two writers it is.
 /// A foreign backend cannot inherit: one that was seen beside a live primary, not
@@ -86,6 +88,7 @@ enum class PrimaryReason {
   none_writable,       ///< none: every backend that answers is read-only
   ambiguous_writers,   ///< none: several are writable, and nothing tells which is right
   foreign_writer,      ///< none: the only writable backend belongs to another cluster
+  not_appointed,       ///< none: who is writable is not the one that was elected
 };
 [[nodiscard]] std::string_view to_string(PrimaryReason reason) noexcept;
 
@@ -139,6 +142,11 @@ struct Observation {
   /// `gtid_current_pos` (a transaction is in `gtid_binlog_pos` before it can be
   /// seen, so that one would promise too much). nullopt: could not be read.
   std::optional<GtidSet> gtid;
+  /// MariaDB, `gtid_binlog_state`: the last of each domain *and server* in its binary
+  /// log. Positions alone hide a diverged past behind a higher number (errant.hpp).
+  std::vector<GtidPosition> written;
+  /// Others can replicate from it: binary log on, with what it replicates itself.
+  bool feeds_others = false;
 
   bool replication_known = false;  ///< false: not permitted to read replica status
   std::vector<ReplicationSource> sources;
@@ -222,6 +230,8 @@ struct Topology {
   std::string last_primary;                 ///< name of the present or else the last primary
   std::optional<PrimaryGtid> primary_gtid;  ///< of the present or else the last primary
   bool fail_open = false;
+  /// A switchover is under way: new writes and transactions wait, open ones go on.
+  bool writes_held = false;
   std::vector<Alarm> alarms;
 
   /// nullptr if there is none.
@@ -232,6 +242,8 @@ struct Topology {
 
 struct TopologyPolicy {
   milliseconds fail_open_window = HealthPolicy{}.fail_open_window;
+  std::string appointed;     ///< the only one that may be primary; empty: whoever is writable
+  bool writes_held = false;  ///< for the snapshot
 };
 
 /// The next snapshot. Backends are matched with the previous snapshot by name and

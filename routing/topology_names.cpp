@@ -53,6 +53,7 @@ std::string_view to_string(PrimaryReason reason) noexcept {
     case PrimaryReason::none_writable: return "none_writable";
     case PrimaryReason::ambiguous_writers: return "ambiguous_writers";
     case PrimaryReason::foreign_writer: return "foreign_writer";
+    case PrimaryReason::not_appointed: return "not_appointed";
   }
   return "?";
 }

@@ -69,6 +69,17 @@ TEST(Probe, MakesNothingOfAVersionThatIsNone) {
   EXPECT_EQ(read_version("4294967295.1.1", "").number, 0U);
 }
 
+TEST(Probe, KnowsWhoHasWrittenWhatAndWhetherOthersCanFollow) {
+  Cells cells{{"gtid", "0-1-105"},  {"written", "0-2-7,0-1-105,3-1-1"},
+              {"read_only", "0"},   {"log_bin", "1"},
+              {"log_updates", "1"}, {"version", "10.11.19-MariaDB"}};
+  const Observation seen = read(cells, mariadb_10);
+  EXPECT_EQ(seen.written, (std::vector<routing::GtidPosition>{{0, 2, 7}, {0, 1, 105}, {3, 1, 1}}));
+  EXPECT_TRUE(seen.feeds_others);
+  EXPECT_FALSE(read(with(cells, "log_updates", "0"), mariadb_10).feeds_others);
+  EXPECT_FALSE(read(with(cells, "log_bin", std::nullopt), mariadb_10).feeds_others);
+}
+
 TEST(Probe, AsksInTheWordsThatTheEngineKnows) {
   const auto asks = [](EngineVersion engine, std::string_view words) {
     return probe_statements(engine).ends_with(words);

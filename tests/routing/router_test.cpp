@@ -249,6 +249,20 @@ TEST_F(Router, HoldsWritesWhileThereIsNoPrimary) {
   expect("SELECT 1", Target::replica, Reason::plain_read);
 }
 
+TEST_F(Router, HoldsWhatMayBeginToWriteDuringASwitchoverAndLetsTheRestGoOn) {
+  topology_.writes_held = true;
+  for (const std::string_view sql : {"INSERT INTO t VALUES (1)", "BEGIN", "SELECT 1 FOR UPDATE"})
+    expect(sql, Target::wait, Reason::no_primary);
+  expect("SELECT 1", Target::replica, Reason::plain_read);
+  exclude_replicas(Exclusion::down);
+  expect("SELECT 1", Target::primary, Reason::no_replica);
+  bonds_ = {.in_transaction = true, .holds_link = true};
+  expect("INSERT INTO t VALUES (1)", Target::held, Reason::in_transaction);
+  expect("COMMIT", Target::held, Reason::in_transaction);
+  bonds_ = {.autocommit_off = true};
+  expect("SELECT 1", Target::wait, Reason::no_primary);
+}
+
 TEST_F(Router, HoldsWritesWhileThePrimaryIsOffline) {
   topology_.backends[0].admin.state = AdminState::offline;
   expect("INSERT INTO t VALUES (1)", Target::wait, Reason::no_primary);

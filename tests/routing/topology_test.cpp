@@ -78,7 +78,7 @@ class Cluster {
   }
 
   const Topology& derive() {
-    topology = routing::derive(topology, inputs, {}, start);
+    topology = routing::derive(topology, inputs, policy, start);
     return topology;
   }
   Exclusion standing(std::size_t i) const { return topology.backends[i].standing; }
@@ -89,6 +89,7 @@ class Cluster {
 
  public:
   std::vector<BackendInput> inputs;
+  TopologyPolicy policy;
   Topology topology;
 };
 
@@ -101,6 +102,28 @@ INSTANTIATE_TEST_SUITE_P(Engines, Roles, ::testing::Values(Flavour::mysql, Flavo
                          [](const auto& engine) { return std::string(to_string(engine.param)); });
 
 using Index = std::optional<std::size_t>;
+
+TEST_P(Roles, NobodyButTheAppointedIsElected) {
+  auto cluster = usual();
+  cluster.policy.appointed = "b0";
+  EXPECT_EQ(cluster.derive().primary, Index(0));
+  cluster.health(0, Health::down);
+  cluster.writable(1);
+  EXPECT_EQ(cluster.derive().primary, Index());
+  EXPECT_EQ(cluster.topology.primary_reason, PrimaryReason::not_appointed);
+  cluster.policy.appointed = "b1";
+  EXPECT_EQ(cluster.derive().primary, Index(1));
+  EXPECT_EQ(cluster.topology.epoch, 2u);
+  cluster.health(0, Health::up);
+  EXPECT_EQ(cluster.derive().primary, Index(1)) << "the old one returns, writable";
+  EXPECT_TRUE(cluster.topology.has_alarm(AlarmKind::two_writers));
+}
+
+TEST_P(Roles, AnAppointmentOfABackendThatIsGoneFromTheConfigurationBindsNobody) {
+  auto cluster = usual();
+  cluster.policy.appointed = "b9";
+  EXPECT_EQ(cluster.derive().primary, Index(0));
+}
 
 TEST_P(Roles, AreDiscovered) {
   auto cluster = usual();
