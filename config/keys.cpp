@@ -118,6 +118,7 @@ constexpr auto key_table = std::to_array<Key>({
 
     {"limits", "statement_window", one<&S::limits, &Limits::statement_window>, {.range = between(kibibytes(1), mebibytes(1'024))}},
     {"limits", "session_buffer", one<&S::limits, &Limits::session_buffer>, {.range = between(kibibytes(4), mebibytes(64))}},
+    {"limits", "digest_memory", one<&S::limits, &Limits::digest_memory>, {.range = between(kibibytes(64), mebibytes(1'024)), .needs_restart = true}},
 
     {"process", "threads", one<&S::process, &Process::threads>, {.range = between(0, 1'024), .needs_restart = true}},
 

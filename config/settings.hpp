@@ -145,10 +145,11 @@ struct Failover {
   friend bool operator==(const Failover&, const Failover&) = default;
 };
 
-/// [limits] Memory of a session.
+/// [limits] Memory: of a session, and of what is learnt of statements.
 struct Limits {
   ByteSize statement_window = mebibytes(1);  ///< of a statement, kept to classify it
   ByteSize session_buffer = kibibytes(64);   ///< per direction; full means back-pressure
+  ByteSize digest_memory = mebibytes(4);     ///< of SHOW DIGESTS, all workers together
 
   friend bool operator==(const Limits&, const Limits&) = default;
 };

@@ -96,6 +96,7 @@ class Answer {
         return variables_table(filter, target_.settings(), server_variables(client_));
       case AdminView::users:
         return users_table(filter, target_.settings(), target_.sessions().all());
+      case AdminView::digests: return digests_table(filter, target_.digests(), *topology, now_);
       default: return empty_table(show.view);
     }
   }
@@ -111,6 +112,12 @@ class Answer {
                       fmt::format("There is no backend '{}'{} There are: {}", set.backend,
                                   nearest ? fmt::format("; did you mean '{}'?", *nearest) : ".",
                                   fmt::join(names, ", "))};
+  }
+
+  AdminReply operator()(const ResetCommand&) {
+    if (auto refusal = may_change("RESET DIGESTS")) return *refusal;
+    target_.reset_digests();
+    return AdminDone{};
   }
 
   AdminReply operator()(const KillCommand& kill) {

@@ -23,6 +23,7 @@ struct ShowWords {
   AdminView view;
 };
 
+// clang-format off
 constexpr auto show_table = std::to_array<ShowWords>({
     {"BACKENDS", "", AdminView::backends},
     {"PRIMARY", "?STATUS", AdminView::primary},
@@ -39,6 +40,7 @@ constexpr auto show_table = std::to_array<ShowWords>({
     {"ALARMS", "", AdminView::alerts},
     {"VARIABLES", "", AdminView::variables},
     {"USERS", "", AdminView::users},
+    {"DIGESTS", "", AdminView::digests},
     {"DATABASES", "", AdminView::databases},
     {"SCHEMAS", "", AdminView::databases},
     {"TABLES", "", AdminView::tables},
@@ -63,6 +65,7 @@ constexpr auto show_table = std::to_array<ShowWords>({
     {"EVENTS", "", AdminView::other},
     {"GRANTS", "", AdminView::other},
 });
+// clang-format on
 
 struct StateWord {
   std::string_view word;
@@ -99,6 +102,7 @@ class Parser {
     while (peek().is('(')) ++at_;  // (SELECT 1)
     if (take("SHOW")) return show();
     if (take("SET")) return set();
+    if (take("RESET")) return reset();
     if (take("KILL")) return kill();
     if (take("HELP")) return help();
     if (take("USE")) return use();
@@ -275,6 +279,11 @@ class Parser {
       command.why = tokens_[at_++].text;
     }
     return finish(std::move(command), syntax);
+  }
+
+  Parsed reset() {
+    if (!take("DIGESTS")) return unexpected(syntax_of("RESET DIGESTS"));
+    return finish(ResetCommand{}, syntax_of("RESET DIGESTS"));
   }
 
   Parsed kill() {

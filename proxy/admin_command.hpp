@@ -33,6 +33,7 @@ enum class AdminView : std::uint8_t {
   alerts,
   variables,
   users,
+  digests,
   databases,
   tables,
   warnings,
@@ -64,6 +65,9 @@ struct SetBackendCommand {
   routing::AdminState state = routing::AdminState::online;
   std::string why;  ///< may be empty
 };
+
+/// RESET DIGESTS
+struct ResetCommand {};
 
 struct KillCommand {
   std::uint64_t session = 0;
@@ -99,8 +103,8 @@ struct SelectCommand {
 /// Accepted without effect: SET NAMES, COMMIT and the like.
 struct NoopCommand {};
 
-using AdminCommand = std::variant<ShowCommand, SetBackendCommand, KillCommand, HelpCommand,
-                                  UseCommand, SelectCommand, NoopCommand>;
+using AdminCommand = std::variant<ShowCommand, SetBackendCommand, ResetCommand, KillCommand,
+                                  HelpCommand, UseCommand, SelectCommand, NoopCommand>;
 
 struct AdminProblem {
   std::string message;

@@ -52,6 +52,17 @@ constexpr auto topics = std::to_array<AdminTopic>({
      "SHOW VARIABLES LIKE 'routing.%'"},
     {"SHOW USERS", "SHOW USERS [LIKE 'pattern']", "the accounts that applications log in with", "",
      "SHOW USERS"},
+    {"SHOW DIGESTS", "SHOW DIGESTS [LIKE 'pattern']",
+     "the kinds of plain reads: how often, how long, how big, and which share links",
+     "One row for each kind (the text without its values) and backend; LIKE is about the text.\n"
+     "  avg_us     how long the backend takes, the last runs weighing most\n"
+     "  avg_bytes  how big the replies are, the same way; max_bytes the biggest\n"
+     "  shared     1 if it may share a link to this backend with other sessions' reads\n"
+     "  why_not    unknown (too few runs), slow, big, or penalised (it kept others waiting)\n"
+     "What is shown is bounded by limits.digest_memory; what ran last stays.",
+     "SHOW DIGESTS\nSHOW DIGESTS LIKE '%orders%'"},
+    {"RESET DIGESTS", "RESET DIGESTS", "forget what SHOW DIGESTS shows",
+     "Each kind of read begins anew on links of its own.", "RESET DIGESTS"},
     {"SET BACKEND", "SET BACKEND name ONLINE | DRAIN | OFFLINE [BECAUSE 'text']",
      "take a backend out of traffic, or put it back",
      "  DRAIN    no new work; what is under way ends in its own time\n"

@@ -14,6 +14,7 @@
 #include "config/settings.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/session_registry.hpp"
+#include "routing/digest_table.hpp"
 #include "routing/topology.hpp"
 
 namespace sluice::proxy {
@@ -29,6 +30,11 @@ class AdminTarget {
   [[nodiscard]] virtual const config::Settings& settings() const = 0;
   /// Facts for SHOW STATUS beyond the counters (uptime, workers, version …).
   [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> status() const = 0;
+
+  /// What all workers have learnt of the statements, most frequent first.
+  [[nodiscard]] virtual std::vector<routing::DigestRow> digests() = 0;
+  /// Forgets it.
+  virtual void reset_digests() = 0;
 
   /// False if there is no such backend.
   virtual bool set_backend(std::string_view name, routing::AdminState state, std::string by,

@@ -273,6 +273,30 @@ AdminTable users_table(const AdminFilter& filter, const config::Settings& settin
   return table;
 }
 
+AdminTable digests_table(const AdminFilter& filter, const std::vector<routing::DigestRow>& digests,
+                         const routing::Topology& topology, Moment now) {
+  AdminTable table{{text("digest"), text("backend"), text("text"), number("count"),
+                    number("errors"), number("avg_us"), number("avg_bytes"), number("max_bytes"),
+                    number("shared"), text("why_not")},
+                   {}};
+  for (const routing::DigestRow& row : digests) {
+    if (!filter.passes(row.text)) continue;
+    for (std::size_t i = 0; i < row.backends.size(); ++i) {
+      const routing::DigestStats& stats = row.backends[i];
+      if (stats.count == 0) continue;
+      const auto verdict = routing::judge(row.backends, i, {}, now.steady);
+      const bool shared = verdict == routing::SharingVerdict::eligible;
+      const auto whole = [](float value) { return cell(static_cast<std::uint64_t>(value)); };
+      table.rows.push_back({fmt::format("{:016x}", row.digest),
+                            name_of(topology, static_cast<std::int32_t>(i)), row.text,
+                            cell(stats.count), cell(stats.errors), whole(stats.micros),
+                            whole(stats.bytes), cell(stats.max_bytes), yes_no(shared),
+                            shared ? std::string_view{} : routing::to_string(verdict)});
+    }
+  }
+  return table;
+}
+
 AdminTable empty_table(AdminView view) {
   switch (view) {
     case AdminView::databases: return {{text("Database")}, {}};

@@ -16,6 +16,7 @@
 #include "proxy/admin_command.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/session_registry.hpp"
+#include "routing/digest_table.hpp"
 #include "routing/topology.hpp"
 
 namespace sluice::proxy {
@@ -54,6 +55,11 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
                                          const Facts& server_variables);
 [[nodiscard]] AdminTable users_table(const AdminFilter& filter, const config::Settings& settings,
                                      const Sessions& sessions);
+/// One row for each digest and each backend where it has run. The filter is one
+/// of texts.
+[[nodiscard]] AdminTable digests_table(const AdminFilter& filter,
+                                       const std::vector<routing::DigestRow>& digests,
+                                       const routing::Topology& topology, Moment now);
 /// For the views that are always empty.
 [[nodiscard]] AdminTable empty_table(AdminView view);
 /// An empty topic lists all of them. "contents" lists them in the shape that the

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "proxy/admin_server.hpp"
+#include "proxy/digest_survey.hpp"
 #include "proxy/listener.hpp"
 #include "proxy/log.hpp"
 #include "proxy/monitor.hpp"
@@ -69,6 +70,13 @@ class App::Parts final : public AdminTarget {
   [[nodiscard]] const SessionRegistry& sessions() const override { return sessions_; }
   [[nodiscard]] const config::Settings& settings() const override { return *settings_; }
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> status() const override;
+  [[nodiscard]] std::vector<routing::DigestRow> digests() override {
+    return survey_digests(workers_);
+  }
+  void reset_digests() override {
+    for (const auto& worker : workers_)
+      worker->visit_digests([](routing::DigestTable& table) { table.clear(); });
+  }
   bool set_backend(std::string_view name, routing::AdminState state, std::string by,
                    std::string why) override;
   bool kill(std::uint64_t session, KillScope scope) override;
@@ -139,7 +147,8 @@ App::Parts::Parts(config::Settings settings)
   const std::size_t count = settings_->process.threads != 0
                                 ? settings_->process.threads
                                 : std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  for (std::size_t i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(i, shared_));
+  for (std::size_t i = 0; i < count; ++i)
+    workers_.push_back(std::make_unique<Worker>(i, count, shared_));
 }
 
 App::Parts::~Parts() {

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "protocol/bytes.hpp"
+#include "routing/digest.hpp"
 #include "routing/session_state.hpp"
 #include "routing/statement.hpp"
 
@@ -21,6 +22,7 @@ struct PreparedStatement {
   protocol::Buffer types;        ///< of the parameters, as the client bound them last
   routing::StateVector state;    ///< of the session at PREPARE: names resolve in it
   std::string key;               ///< text and state, for the links' caches
+  routing::Digest digest = 0;    ///< 0: nobody has asked for it yet
   bool sends_long_data = false;  ///< pieces are on their way to the held link
   bool has_cursor = false;
 

@@ -138,6 +138,7 @@ Task<error_code> Relay::send_file(std::shared_ptr<Link> link) {
 
 void Relay::on_bytes(ExchangeTag tag, protocol::Bytes bytes) {
   if (tag != main_tag || !sync_error_.empty()) return;
+  summary_.bytes += bytes.size();
   if (out_.empty() && bytes.size() >= direct_write && !client_.encrypted() && sending_.empty()) {
     error_code error;
     const std::size_t sent = client_.try_write(bytes, error);
@@ -156,6 +157,7 @@ void Relay::on_packet(ExchangeTag tag, Kind kind, protocol::Bytes packet,
     return;
   }
   if (!sync_error_.empty()) return;
+  summary_.bytes += packet.size();
   protocol::Buffer& to = last ? final_ : out_;
   summary_.trackers_heard = kind == Kind::ok && ok != nullptr;
   if (kind == Kind::ok && ok != nullptr) {

@@ -34,7 +34,8 @@ struct ReplySummary {
   bool cursor_open = false;
   std::uint64_t last_insert_id = 0;
   std::uint16_t warnings = 0;
-  routing::GtidSet gtid;  ///< what it committed, as far as trackers tell
+  std::uint64_t bytes = 0;  ///< of the whole reply, as the backend sent it
+  routing::GtidSet gtid;    ///< what it committed, as far as trackers tell
 };
 
 enum class RelayEnd : std::uint8_t {

@@ -209,7 +209,8 @@ Task<Next> StatementRunner::run(Work& work) {
                           .in_transaction = in_transaction(),
                           .on_replica = slot.place->role() == LinkRole::replica,
                           .retryable = work.statement.access == routing::Access::read && !bound() &&
-                                       !work.streamed && work.how != Work::How::fetch};
+                                       !work.streamed && work.how != Work::How::fetch,
+                          .began = Clock::now()};
     const RelayEnd end = co_await exchange(work, slot);
     std::optional<Next> next;
     switch (end) {
@@ -263,6 +264,7 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
     co_return co_await answer_error(work, errors::cant_in_read_only_transaction, "25006",
                                     "Cannot execute statement in a READ ONLY transaction");
   }
+  if (attempt.retryable) note_digest(work, attempt);
   learn(work, slot, attempt.pins);
   if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
   if (work.statement.effects.has(routing::Effect::sets_charset) && !relay_.summary().failed)
@@ -342,6 +344,20 @@ void StatementRunner::note_misroute(Work& work) {
   // Its next execution goes to the primary at once.
   work.prepared->statement.access = routing::Access::write;
   work.prepared->statement.cause = routing::Cause::routine;
+}
+
+void StatementRunner::note_digest(const Work& work, const Attempt& attempt) {
+  if (work.how == Work::How::prepare || work.sql.empty()) return;
+  routing::Digest digest = work.prepared != nullptr ? work.prepared->digest : 0;
+  if (digest == 0) digest = routing::digest(work.sql, dialect_);
+  if (work.prepared != nullptr) work.prepared->digest = digest;
+  const auto micros =
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - attempt.began).count();
+  const routing::DigestSample sample{.backend = attempt.backend,
+                                     .micros = static_cast<std::uint32_t>(micros),
+                                     .bytes = relay_.summary().bytes,
+                                     .failed = relay_.summary().failed};
+  worker_.digests().observe(digest, sample, work.sql, dialect_);
 }
 
 routing::Statement StatementRunner::classify(std::string_view sql, bool whole) const {

@@ -150,6 +150,7 @@ class StatementRunner final : public LinkHolder {
     bool in_transaction = false;
     bool on_replica = false;
     bool retryable = false;  ///< a read that may be sent again elsewhere (P6)
+    Clock::time_point began;
   };
 
   [[nodiscard]] bool in_transaction() const noexcept {
@@ -162,6 +163,7 @@ class StatementRunner final : public LinkHolder {
                            Clock::time_point until);
   void give_up_links();
   void note_misroute(Work& work);
+  void note_digest(const Work& work, const Attempt& attempt);
   Task<Next> lost_hold(Work& work, bool sent);
   // What follows from the end of an exchange; nullopt: choose again.
   Task<std::optional<Next>> after_reply(Work& work, Slot& slot, Attempt attempt, Trip& trip);

@@ -23,7 +23,7 @@ bool must_be_cut(const routing::Topology& after, std::size_t backend) {
 
 }  // namespace
 
-Worker::Worker(std::size_t index, Shared& shared)
+Worker::Worker(std::size_t index, std::size_t workers, Shared& shared)
     : index_(index),
       shared_(shared),
       work_(context_.get_executor()),
@@ -32,6 +32,8 @@ Worker::Worker(std::size_t index, Shared& shared)
              [this](std::size_t backend) { shared_.ask_for_relief(index_, backend); }}),
       topology_(shared.topology),
       random_(std::random_device{}()),
+      digests_(static_cast<std::size_t>(shared.settings->limits.digest_memory.bytes) / workers,
+               shared.settings->backends.size()),
       load_(shared.settings->backends.size()) {
   for (const config::Backend& backend : shared.settings->backends)
     backend_max_lag_.push_back(backend.max_lag);
@@ -122,6 +124,11 @@ void Worker::kill(std::uint32_t session, KillScope scope) {
 void Worker::relieve(std::size_t backend) {
   auto give = [this, backend] { pool_.relieve(backend); };
   asio::post(context_, std::move(give));
+}
+
+void Worker::visit_digests(std::function<void(routing::DigestTable&)> visit) {
+  auto look = [this, visit = std::move(visit)] { visit(digests_); };
+  asio::post(context_, std::move(look));
 }
 
 void Worker::drain() {

@@ -23,6 +23,7 @@
 #include "proxy/link_pool.hpp"
 #include "proxy/published.hpp"
 #include "proxy/session_registry.hpp"
+#include "routing/digest_table.hpp"
 
 namespace sluice::proxy {
 
@@ -50,7 +51,8 @@ struct Shared {
 
 class Worker {
  public:
-  Worker(std::size_t index, Shared& shared);
+  /// `workers`: how many there are, since they divide some budgets among them.
+  Worker(std::size_t index, std::size_t workers, Shared& shared);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -68,6 +70,8 @@ class Worker {
   void kill(std::uint32_t session, KillScope scope);
   /// Idle sessions end now, the others when they become idle.
   void drain();
+  /// Lets `visit` look at what this worker has learnt of the statements, on its thread.
+  void visit_digests(std::function<void(routing::DigestTable&)> visit);
   /// Another worker waits for a link to `backend`: gives up one that is not needed.
   void relieve(std::size_t backend);
   /// Ends everything and stops the thread's loop; join() afterwards.
@@ -83,6 +87,7 @@ class Worker {
   [[nodiscard]] Executor executor() { return context_.get_executor(); }
   [[nodiscard]] Shared& shared() noexcept { return shared_; }
   [[nodiscard]] LinkPool& pool() noexcept { return pool_; }
+  [[nodiscard]] routing::DigestTable& digests() noexcept { return digests_; }
   [[nodiscard]] const std::shared_ptr<const routing::Topology>& topology() {
     return topology_.get();
   }
@@ -121,6 +126,7 @@ class Worker {
   LinkPool pool_;
   Published<routing::Topology>::View topology_;
   std::mt19937_64 random_;
+  routing::DigestTable digests_;
   std::list<std::unique_ptr<ClientSession>> sessions_;
   std::list<Event*> topology_waiters_;
   std::vector<routing::Load> load_;

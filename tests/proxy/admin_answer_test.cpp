@@ -178,6 +178,42 @@ TEST_F(AdminAnswer, ShowsAlarmsWithTheirCulprit) {
   EXPECT_EQ(cell(table("SHOW ALERTS"), "no_primary", "backend"), "NULL");
 }
 
+TEST_F(AdminAnswer, ShowsWhichReadsShareLinksAndWhyOthersDoNot) {
+  EXPECT_THAT(table("SHOW DIGESTS").rows, IsEmpty());
+  routing::DigestTable learnt(100'000, 2);
+  for (int i = 0; i < 3; ++i)
+    learnt.observe(0xABC, {.backend = 1, .micros = 120, .bytes = 90, .failed = false},
+                   "select a from t where id = 5", {});
+  learnt.observe(0xDEF, {.backend = 0, .micros = 120, .bytes = 90, .failed = true}, "SELECT b", {});
+  stage_.digests_ = learnt.rows(10);
+  const AdminTable shown = table("SHOW DIGESTS LIKE '%from t%'");
+  EXPECT_THAT(columns(shown), ElementsAre("digest", "backend", "text", "count", "errors", "avg_us",
+                                          "avg_bytes", "max_bytes", "shared", "why_not"));
+  ASSERT_THAT(shown.rows, SizeIs(1));
+  const std::string_view digest = "0000000000000abc";
+  EXPECT_EQ(cell(shown, digest, "backend"), "r1");
+  EXPECT_EQ(cell(shown, digest, "text"), "SELECT a FROM t WHERE id = ?");
+  EXPECT_EQ(cell(shown, digest, "count"), "3");
+  EXPECT_EQ(cell(shown, digest, "avg_us"), "120");
+  EXPECT_EQ(cell(shown, digest, "shared"), "1");
+  EXPECT_EQ(cell(shown, digest, "why_not"), "");
+  const AdminTable unknown = table("SHOW DIGESTS LIKE 'SELECT b'");
+  EXPECT_EQ(cell(unknown, "0000000000000def", "errors"), "1");
+  EXPECT_EQ(cell(unknown, "0000000000000def", "shared"), "0");
+  EXPECT_EQ(cell(unknown, "0000000000000def", "why_not"), "unknown");
+}
+
+TEST_F(AdminAnswer, ForgetsDigestsForTheAdministratorOnly) {
+  stage_.digests_.resize(1);
+  client_.user = "stats";
+  client_.rights = AdminClient::Rights::look;
+  EXPECT_EQ(error("RESET DIGESTS").code, 1227);
+  EXPECT_THAT(stage_.digests_, SizeIs(1));
+  client_.rights = AdminClient::Rights::change;
+  EXPECT_TRUE(std::holds_alternative<AdminDone>(ask("RESET DIGESTS")));
+  EXPECT_THAT(stage_.digests_, IsEmpty());
+}
+
 TEST_F(AdminAnswer, NeverShowsAPassword) {
   std::string all;
   for (const char* line : {"SHOW VARIABLES", "SHOW USERS", "SHOW STATUS"})
@@ -267,7 +303,7 @@ TEST_F(AdminAnswer, GivesEveryRowAsManyCellsAsColumns) {
   stage_.topology_->alarms = {{routing::AlarmKind::fail_open, std::nullopt}};
   for (const char* line :
        {"SHOW BACKENDS", "SHOW SESSIONS", "SHOW STATUS", "SHOW TOPOLOGY", "SHOW ALERTS",
-        "SHOW VARIABLES", "SHOW USERS", "SHOW DATABASES", "SHOW WARNINGS", "HELP",
+        "SHOW VARIABLES", "SHOW USERS", "SHOW DIGESTS", "SHOW DATABASES", "SHOW WARNINGS", "HELP",
         "HELP 'contents'", "HELP KILL", "SELECT 1, NULL"}) {
     const AdminTable shown = table(line);
     for (const auto& row : shown.rows) EXPECT_EQ(row.size(), shown.columns.size()) << line;

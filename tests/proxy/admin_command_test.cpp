@@ -40,6 +40,7 @@ TEST(AdminCommand, KnowsEveryView) {
       {"SHOW ALERTS", AdminView::alerts},
       {"SHOW VARIABLES", AdminView::variables},
       {"SHOW USERS", AdminView::users},
+      {"SHOW DIGESTS", AdminView::digests},
       {"SHOW DATABASES", AdminView::databases},
       {"SHOW TABLES FROM x", AdminView::tables},
       {"SHOW WARNINGS LIMIT 5", AdminView::warnings},
@@ -129,6 +130,12 @@ TEST(AdminCommand, KillsASessionOrItsStatement) {
   EXPECT_EQ(parsed<KillCommand>("kill connection 7").scope, KillScope::connection);
   EXPECT_EQ(parsed<KillCommand>("KILL QUERY 4294967295").scope, KillScope::query);
   EXPECT_EQ(parsed<KillCommand>("KILL QUERY 4294967295").session, 4294967295U);
+}
+
+TEST(AdminCommand, ResetsDigestsAndNothingElse) {
+  parsed<ResetCommand>("reset digests;");
+  EXPECT_THAT(problem("RESET"), HasSubstr("the syntax is: RESET DIGESTS"));
+  EXPECT_THAT(problem("RESET MASTER"), HasSubstr("the syntax is: RESET DIGESTS"));
 }
 
 TEST(AdminCommand, ReadsWhatClientsAskWhenTheyConnect) {

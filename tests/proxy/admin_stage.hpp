@@ -67,6 +67,8 @@ class AdminStage final : public AdminTarget {
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> status() const override {
     return {{"version", "0.1.0"}};
   }
+  [[nodiscard]] std::vector<routing::DigestRow> digests() override { return digests_; }
+  void reset_digests() override { digests_.clear(); }
   bool set_backend(std::string_view name, routing::AdminState state, std::string by,
                    std::string why) override {
     for (auto& backend : topology_->backends) {
@@ -88,6 +90,7 @@ class AdminStage final : public AdminTarget {
   config::Settings settings_;
   std::shared_ptr<SessionRecord> session_;
   std::optional<std::pair<std::uint64_t, KillScope>> killed_;
+  std::vector<routing::DigestRow> digests_;
 };
 
 }  // namespace sluice::proxy
