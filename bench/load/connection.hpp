@@ -10,59 +10,70 @@
 #pragma once
 
 #include <chrono>
-#include <stdexcept>
 #include <string>
+#include <vector>
 
+#include "bench/load/socket.hpp"
 #include "bench/load/workload.hpp"
+#include "protocol/backend_login.hpp"
 #include "protocol/response_tracker.hpp"
 
 namespace sluice::load {
 
 using Clock = std::chrono::steady_clock;
 
-struct ConnectError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+/// Who logs in, and as what client.
+[[nodiscard]] protocol::BackendLoginParams login_params(const Options& options);
 
 class Connection {
  public:
   enum class Outcome : std::uint8_t { pending, replied, refused, lost };
 
-  Connection(const Options& options, Workload& workload);
+  /// Can send each of `workloads`, which outlive it.
+  Connection(const Options& options, std::vector<Workload*> workloads);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] int descriptor() const noexcept { return socket_.descriptor(); }
   [[nodiscard]] bool busy() const noexcept { return busy_; }
 
-  /// Sends the next command; `due` is when its latency begins. False: lost.
-  [[nodiscard]] bool send(Clock::time_point due);
+  /// Sends the next command of a workload; `due` is when its latency begins. False: lost.
+  [[nodiscard]] bool send(Clock::time_point due, std::size_t workload = 0);
   [[nodiscard]] Clock::time_point due() const noexcept { return due_; }
+  /// Which one the last command was of.
+  [[nodiscard]] std::size_t workload() const noexcept { return workload_; }
 
   /// Reads once into `scratch`, which all connections share, and walks what came.
   [[nodiscard]] Outcome receive(std::span<std::uint8_t> scratch);
   /// Rows of the last reply.
   [[nodiscard]] std::uint64_t rows() const noexcept { return tracker_.rows(); }
+  /// Size of the last reply.
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return tracker_.bytes(); }
   /// Code and words of the last ERR.
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
 
  private:
-  void connect(const Options& options);
+  struct Asked {
+    Workload* workload = nullptr;
+    std::uint32_t statement = 0;
+    Workload::Types types = Workload::Types::sent;
+  };
+
   void log_in(const Options& options);
-  void prepare();
+  void prepare(Asked& asked);
+  Outcome receive_once(std::span<std::uint8_t> scratch);
   void write_all(protocol::Bytes bytes);
   protocol::PacketHeader read_packet(protocol::Buffer& payload);
   void read_exactly(std::uint8_t* where, std::size_t size);
   Outcome lost(std::string why);
   void note_error(protocol::Bytes packet);
 
-  Workload& workload_;
-  int descriptor_ = -1;
+  ClientSocket socket_;
+  std::vector<Asked> asked_;
+  std::size_t workload_ = 0;
   bool busy_ = false;
-  Workload::Types types_ = Workload::Types::sent;
   protocol::Capabilities capabilities_ = 0;
-  std::uint32_t statement_ = 0;
   protocol::ReplyKind kind_ = protocol::ReplyKind::query;
   protocol::ResponseTracker tracker_;
   protocol::Buffer command_;

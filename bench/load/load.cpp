@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "bench/load/load_run.hpp"
+#include "bench/load/storm_run.hpp"
 
 namespace {
 
@@ -23,8 +24,17 @@ double microseconds(Histogram::Duration duration) {
   return std::chrono::duration<double, std::micro>(duration).count();
 }
 
+void print_latency(const char* name, const Histogram& latency) {
+  std::printf(
+      "  \"%s\": {\"mean\": %.1f, \"p50\": %.1f, \"p90\": %.1f, \"p95\": %.1f, "
+      "\"p99\": %.1f, \"p99_9\": %.1f, \"p99_99\": %.1f, \"max\": %.1f},\n",
+      name, microseconds(latency.mean()), microseconds(latency.percentile(50)),
+      microseconds(latency.percentile(90)), microseconds(latency.percentile(95)),
+      microseconds(latency.percentile(99)), microseconds(latency.percentile(99.9)),
+      microseconds(latency.percentile(99.99)), microseconds(latency.max()));
+}
+
 void print(const Options& options, const Figures& figures) {
-  const Histogram& latency = figures.latency;
   std::printf(
       "{\n"
       "  \"protocol\": \"%s\",\n"
@@ -40,23 +50,22 @@ void print(const Options& options, const Figures& figures) {
       "  \"lost_connections\": %u,\n"
       "  \"first_error\": %s,\n"
       "  \"rows\": %llu,\n"
+      "  \"bytes\": %llu,\n"
       "  \"login_seconds\": %.4f,\n",
       options.protocol == Protocol::text ? "text" : "prepared",
-      options.rate > 0 ? "open" : "closed", options.rate, options.connections,
-      static_cast<unsigned long long>(figures.statements), figures.seconds,
+      options.storm      ? "storm"
+      : options.rate > 0 ? "open"
+                         : "closed",
+      options.rate, options.connections, static_cast<unsigned long long>(figures.statements),
+      figures.seconds,
       figures.seconds > 0 ? static_cast<double>(figures.statements) / figures.seconds : 0.0,
       static_cast<unsigned long long>(figures.replies),
       static_cast<unsigned long long>(figures.errors),
       static_cast<unsigned long long>(figures.unfinished), figures.lost_connections,
       json_text(figures.first_error).c_str(), static_cast<unsigned long long>(figures.rows),
-      figures.login_seconds);
-  std::printf(
-      "  \"latency_us\": {\"mean\": %.1f, \"p50\": %.1f, \"p90\": %.1f, \"p95\": %.1f, "
-      "\"p99\": %.1f, \"p99_9\": %.1f, \"p99_99\": %.1f, \"max\": %.1f},\n",
-      microseconds(latency.mean()), microseconds(latency.percentile(50)),
-      microseconds(latency.percentile(90)), microseconds(latency.percentile(95)),
-      microseconds(latency.percentile(99)), microseconds(latency.percentile(99.9)),
-      microseconds(latency.percentile(99.99)), microseconds(latency.max()));
+      static_cast<unsigned long long>(figures.bytes), figures.login_seconds);
+  print_latency("latency_us", figures.latency);
+  if (figures.slow_latency.count() > 0) print_latency("slow_latency_us", figures.slow_latency);
   std::printf(
       "  \"cpu_seconds\": {\"user\": %.4f, \"system\": %.4f},\n"
       "  \"context_switches\": {\"voluntary\": %ld, \"involuntary\": %ld}\n"
@@ -83,8 +92,7 @@ int main(int count, char** values) {
       return 0;
     }
     raise_descriptor_limit();
-    LoadRun run(options);
-    print(options, run.run());
+    print(options, options.storm ? StormRun(options).run() : LoadRun(options).run());
     return 0;
   } catch (const UsageError& error) {
     std::fprintf(stderr, "sluice_load: %s\n\n%s", error.what(), usage_text);

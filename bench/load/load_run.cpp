@@ -31,7 +31,10 @@ Usage usage_now() {
 }
 
 LoadRun::LoadRun(const Options& options)
-    : options_(options), workload_(options), scratch_(scratch_size) {}
+    : options_(options),
+      fast_(options, options.sql),
+      slow_(options, options.slow_sql),
+      scratch_(scratch_size) {}
 
 LoadRun::~LoadRun() {
   if (epoll_ >= 0) close(epoll_);
@@ -68,8 +71,16 @@ void LoadRun::log_in() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) throw ConnectError("epoll_create1 failed");
   const Clock::time_point begin = Clock::now();
-  for (unsigned i = 0; i < options_.connections; ++i) {
-    auto connection = std::make_unique<Connection>(options_, workload_);
+  std::vector<Workload*> workloads{&fast_};
+  if (options_.slow_share > 0) workloads.push_back(&slow_);
+  for (unsigned i = 0; i < options_.connections + options_.idle; ++i) {
+    const bool silent = i >= options_.connections;
+    auto connection =
+        std::make_unique<Connection>(options_, silent ? std::vector<Workload*>{} : workloads);
+    if (silent) {
+      silent_.push_back(std::move(connection));
+      continue;
+    }
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = connection.get();
@@ -92,10 +103,7 @@ void LoadRun::enter(Phase phase, Clock::time_point now) {
   const Usage after = usage_now();
   std::fputs("measured\n", stderr);
   figures_.seconds = seconds_between(measure_from_, now);
-  figures_.usage = {after.user_seconds - usage_before_.user_seconds,
-                    after.system_seconds - usage_before_.system_seconds,
-                    after.voluntary_switches - usage_before_.voluntary_switches,
-                    after.involuntary_switches - usage_before_.involuntary_switches};
+  figures_.usage = after - usage_before_;
 }
 
 Clock::time_point LoadRun::due_of(std::uint64_t statement) const noexcept {
@@ -103,8 +111,15 @@ Clock::time_point LoadRun::due_of(std::uint64_t statement) const noexcept {
                       static_cast<double>(statement) / options_.rate));
 }
 
+bool LoadRun::next_is_slow() noexcept {
+  slow_due_ += options_.slow_share;
+  if (slow_due_ < 1) return false;
+  slow_due_ -= 1;
+  return true;
+}
+
 void LoadRun::send(Connection& connection, Clock::time_point due) {
-  if (connection.send(due))
+  if (connection.send(due, next_is_slow() ? 1 : 0))
     ++busy_;
   else
     lose(connection);
@@ -155,9 +170,11 @@ void LoadRun::settle(Connection& connection, Connection::Outcome outcome, Clock:
   if (refused && figures_.first_error.empty()) figures_.first_error = connection.error();
   if (phase_ == Phase::measured) ++figures_.replies;
   if (counts(connection.due(), now)) {
-    figures_.latency.record(now - connection.due());
+    auto& latency = connection.workload() == 0 ? figures_.latency : figures_.slow_latency;
+    latency.record(now - connection.due());
     ++(refused ? figures_.errors : figures_.statements);
     figures_.rows += connection.rows();
+    figures_.bytes += connection.bytes();
   }
   if (open_loop())
     idle_.push_back(&connection);
@@ -174,16 +191,19 @@ void LoadRun::lose(Connection& connection) {
 }
 
 void LoadRun::count_unfinished(Clock::time_point now) {
-  const auto count = [&](Clock::time_point due) {
+  const auto count = [&](Clock::time_point due, Histogram& latency) {
     if (due < measure_from_ || due >= measure_until_) return;
     ++figures_.unfinished;
-    figures_.latency.record(now - due);
+    latency.record(now - due);
   };
-  for (const auto& connection : connections_)
-    if (connection->busy()) count(connection->due());
+  for (const auto& connection : connections_) {
+    if (!connection->busy()) continue;
+    count(connection->due(),
+          connection->workload() == 0 ? figures_.latency : figures_.slow_latency);
+  }
   if (!open_loop()) return;
   for (; due_of(next_statement_) < measure_until_; ++next_statement_)
-    count(due_of(next_statement_));
+    count(due_of(next_statement_), figures_.latency);
 }
 
 }  // namespace sluice::load

@@ -8,6 +8,9 @@
 /// was due, also if every connection was busy then: that is what corrects for
 /// coordinated omission (Gil Tene, "How NOT to Measure Latency").
 ///
+/// With a slow share, every so many-th statement is the other one: exactly that
+/// share, evenly spread.
+///
 /// Only replies that come in the measured time count in the closed loop, only
 /// statements that fell due in it in the open one. Those still unanswered after
 /// a grace of two seconds are counted as `unfinished` and enter the histogram
@@ -19,32 +22,9 @@
 #include <vector>
 
 #include "bench/load/connection.hpp"
-#include "bench/load/histogram.hpp"
+#include "bench/load/figures.hpp"
 
 namespace sluice::load {
-
-/// User and system time and context switches of this process.
-struct Usage {
-  double user_seconds = 0;
-  double system_seconds = 0;
-  long voluntary_switches = 0;
-  long involuntary_switches = 0;
-};
-[[nodiscard]] Usage usage_now();
-
-struct Figures {
-  std::uint64_t statements = 0;  ///< answered without an error
-  std::uint64_t replies = 0;     ///< that came in the measured time, whatever they answer
-  std::uint64_t errors = 0;      ///< ERR packets and lost connections
-  std::uint64_t rows = 0;
-  std::uint64_t unfinished = 0;
-  unsigned lost_connections = 0;
-  double login_seconds = 0;  ///< for all connections, one after the other
-  double seconds = 0;
-  Histogram latency;
-  Usage usage;  ///< over the measured time
-  std::string first_error;
-};
 
 class LoadRun {
  public:
@@ -62,6 +42,7 @@ class LoadRun {
   void log_in();
   void enter(Phase phase, Clock::time_point now);
   void send(Connection& connection, Clock::time_point due);
+  [[nodiscard]] bool next_is_slow() noexcept;
   void send_what_is_due(Clock::time_point now);
   void wait(Clock::time_point now);
   void take(Connection& connection);
@@ -73,15 +54,18 @@ class LoadRun {
   [[nodiscard]] bool open_loop() const noexcept { return options_.rate > 0; }
 
   const Options& options_;
-  Workload workload_;
+  Workload fast_;
+  Workload slow_;
   int epoll_ = -1;
   std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Connection>> silent_;
   std::deque<Connection*> idle_;  ///< open loop: longest idle first
   std::vector<std::uint8_t> scratch_;
   Phase phase_ = Phase::warmup;
   Clock::time_point start_, measure_from_, measure_until_, last_;
   Usage usage_before_;
   std::uint64_t next_statement_ = 0;  ///< open loop: the next to send
+  double slow_due_ = 0;               ///< reaches 1 when the next statement is a slow one
   unsigned busy_ = 0;
   Figures figures_;
 };

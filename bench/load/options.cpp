@@ -19,6 +19,11 @@ const char* const usage_text =
                 (0: closed loop, a connection sends when it has its reply)
   --sql TEXT    each ? is a random id  (SELECT c FROM sbtest1 WHERE id=?)
   --rows N      ids go from 1 to N     (10000)
+  --slow-share X --slow-sql TEXT    this share of the statements is another, with a latency of
+                its own (0, SELECT SLEEP(0.2))
+  --idle N      so many more connections that log in and say nothing  (0)
+  --tls         encrypted connections; nobody's certificate is checked
+  --storm       connect, log in, one --sql, quit, and again, N at a time; the latency is of all that
 
 "measuring" and "measured" on standard error frame the measured time.
 Exit codes: 0 measured, 1 could not connect or lost all connections, 2 wrong usage.
@@ -63,6 +68,10 @@ Options parse_options(const std::vector<std::string>& arguments) {
       options.help = true;
       return options;
     }
+    if (name == "--storm" || name == "--tls") {
+      (name == "--storm" ? options.storm : options.tls) = true;
+      continue;
+    }
     if (i + 1 == arguments.size()) throw UsageError(name + " lacks its value, or is unknown");
     const std::string& value = arguments[++i];
     if (name == "--address")
@@ -81,6 +90,12 @@ Options parse_options(const std::vector<std::string>& arguments) {
       options.warmup = seconds(name, value);
     else if (name == "--rate")
       options.rate = number(name, value, 0);
+    else if (name == "--slow-share")
+      options.slow_share = std::min(number(name, value, 0), 1.0);
+    else if (name == "--slow-sql")
+      options.slow_sql = value;
+    else if (name == "--idle")
+      options.idle = static_cast<unsigned>(std::min(number(name, value, 0), 1e6));
     else if (name == "--sql")
       options.sql = value;
     else if (name == "--rows")
@@ -90,6 +105,9 @@ Options parse_options(const std::vector<std::string>& arguments) {
     else
       throw UsageError("unknown: " + name + " " + value);
   }
+  if (options.storm && (options.rate > 0 || options.tls || options.slow_share > 0 ||
+                        options.protocol == Protocol::prepared))
+    throw UsageError("--storm goes with neither --rate, --tls, --slow-share nor prepared");
   return options;
 }
 

@@ -27,6 +27,15 @@ struct Options {
   double rate = 0;
   /// Each `?` becomes a uniformly random integer from 1 to `rows`.
   std::string sql = "SELECT c FROM sbtest1 WHERE id=?";
+  /// This share of the statements, from 0 to 1, is `slow_sql` instead. Their
+  /// latencies are counted apart.
+  double slow_share = 0;
+  std::string slow_sql = "SELECT SLEEP(0.2)";
+  /// More connections, which log in and say nothing.
+  unsigned idle = 0;
+  bool tls = false;  ///< required; certificates are not checked
+  /// Connect, log in, run `sql` once, quit, and again; `connections` at a time.
+  bool storm = false;
   std::uint64_t rows = 10'000;
   bool help = false;
 };

@@ -13,8 +13,8 @@ constexpr std::uint8_t type_longlong = 8;  // MYSQL_TYPE_LONGLONG
 
 }  // namespace
 
-Workload::Workload(const Options& options)
-    : protocol_(options.protocol), sql_(options.sql), rows_(options.rows) {
+Workload::Workload(const Options& options, const std::string& sql)
+    : protocol_(options.protocol), sql_(sql), rows_(options.rows) {
   std::size_t begin = 0;
   for (std::size_t mark = sql_.find('?'); mark != std::string::npos; mark = sql_.find('?', begin)) {
     pieces_.push_back(sql_.substr(begin, mark - begin));

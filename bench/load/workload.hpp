@@ -1,6 +1,6 @@
 /// Makes the commands that the load generator sends.
 ///
-/// One SQL text with `?` where a random id goes: written into the text for
+/// An SQL text with `?` where a random id goes: written into the text for
 /// COM_QUERY, bound as BIGINT for COM_STMT_EXECUTE. The random numbers have a
 /// fixed seed: two runs ask the same questions.
 #pragma once
@@ -16,7 +16,8 @@ namespace sluice::load {
 
 class Workload {
  public:
-  explicit Workload(const Options& options);
+  /// `sql` is one of those in the options.
+  Workload(const Options& options, const std::string& sql);
 
   [[nodiscard]] Protocol protocol() const noexcept { return protocol_; }
   /// The text to prepare.

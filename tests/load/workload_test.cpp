@@ -19,7 +19,7 @@ TEST(Workload, WritesIdsInPlaceOfQuestionMarks) {
   Options options;
   options.sql = "SELECT ?, b FROM t WHERE id=? LIMIT 1";
   options.rows = 1;
-  Workload workload(options);
+  Workload workload(options, options.sql);
   Buffer out;
   workload.make_query(out);
   const auto command = protocol::decode_command(payload_of(out), 0);
@@ -32,7 +32,7 @@ TEST(Workload, BindsIdsAndSendsTheirTypesOnce) {
   Options options;
   options.sql = "SELECT ?, ?";
   options.rows = 1;
-  Workload workload(options);
+  Workload workload(options, options.sql);
   Buffer out;
   for (const auto types : {Workload::Types::sent, Workload::Types::known}) {
     workload.make_execute(out, 7, types);
@@ -52,7 +52,7 @@ TEST(Workload, StaysWithinTheRows) {
   Options options;
   options.sql = "?";
   options.rows = 3;
-  Workload workload(options);
+  Workload workload(options, options.sql);
   Buffer out;
   unsigned seen[4] = {};
   for (int i = 0; i < 300; ++i) {
