@@ -34,6 +34,8 @@ constexpr auto topics = std::to_array<AdminTopic>({
      "  id       what KILL takes, and what CONNECTION_ID() says to the client\n"
      "  backend  of the statement under way or of the link it holds\n"
      "  pins     why the session must stay on its link; empty if it may move\n"
+     "  pinned_since, pinned_until  when each of them began, and what the client has to do\n"
+     "           for it to end, in the same order\n"
      "  reason   why its last statement went where it went",
      "SHOW SESSIONS\nSHOW SESSIONS LIKE 'app'"},
     {"SHOW STATUS", "SHOW STATUS [LIKE 'pattern']", "counters and facts, by name",

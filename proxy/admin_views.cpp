@@ -33,12 +33,27 @@ milliseconds elapsed(routing::TimePoint since, routing::TimePoint now) {
   return std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(now - since));
 }
 
-Cell moment(routing::TimePoint at, Moment now) {
-  if (at == routing::TimePoint{}) return {};
+std::string timestamp(routing::TimePoint at, Moment now) {
   const auto wall =
       now.wall - std::chrono::duration_cast<std::chrono::system_clock::duration>(now.steady - at);
   const std::time_t seconds = std::chrono::system_clock::to_time_t(wall);
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
+}
+
+Cell moment(routing::TimePoint at, Moment now) {
+  return at == routing::TimePoint{} ? Cell() : Cell(timestamp(at, now));
+}
+
+// One word for each, in the order of the list.
+template <typename Word>
+std::string listed(const std::vector<SessionRecord::Pinned>& pinned, std::string_view between,
+                   Word word) {
+  std::string text;
+  for (const SessionRecord::Pinned& one : pinned) {
+    if (!text.empty()) text += between;
+    text += word(one);
+  }
+  return text;
 }
 
 bool wanted(AdminView view, const routing::BackendView& backend) {
@@ -66,13 +81,6 @@ std::string name_of(const routing::Topology& topology, std::int32_t backend) {
   const auto index = static_cast<std::size_t>(backend);
   return backend >= 0 && index < topology.backends.size() ? topology.backends[index].name
                                                           : std::string();
-}
-
-std::string pin_words(std::uint32_t bits) {
-  routing::Pins pins;
-  for (std::size_t i = 0; i < routing::pin_count; ++i)
-    if ((bits & (1U << i)) != 0) pins.add(static_cast<routing::Pin>(i));
-  return routing::to_string(pins);
 }
 
 // Keeps the facts that pass, in two columns.
@@ -127,26 +135,30 @@ AdminTable backends_table(AdminView view, const AdminFilter& filter,
 
 AdminTable sessions_table(const AdminFilter& filter, const Sessions& sessions,
                           const routing::Topology& topology, Moment now) {
-  AdminTable table{
-      {number("id"), text("user"), text("client"), text("schema"), number("worker"),
-       text("backend"), number("busy"), number("in_transaction"), text("pins"),
-       number("pinned_for_ms"), text("reason"), number("statements"), number("connected_for_ms")},
-      {}};
+  AdminTable table{{number("id"), text("user"), text("client"), text("schema"), number("worker"),
+                    text("backend"), number("busy"), number("in_transaction"), text("pins"),
+                    number("pinned_for_ms"), text("pinned_since"), text("pinned_until"),
+                    text("reason"), number("statements"), number("connected_for_ms")},
+                   {}};
   constexpr auto relaxed = std::memory_order_relaxed;
   for (const auto& session : sessions) {
     const SessionRecord::Names names = session->names();
     if (!filter.passes(names.user)) continue;
     const std::string backend = name_of(topology, session->backend.load(relaxed));
-    const Clock::rep pinned_since = session->pinned_since.load(relaxed);
+    const std::vector<SessionRecord::Pinned> pinned = session->pinned();
+    const auto oldest = std::min_element(
+        pinned.begin(), pinned.end(),
+        [](const auto& one, const auto& other) { return one.since < other.since; });
     const std::uint64_t statements = session->statements.load(relaxed);
     table.rows.push_back(
         {cell(std::uint64_t{session->id}), names.user, session->client,
          names.schema.empty() ? Cell() : Cell(names.schema), cell(std::uint64_t{session->worker}),
          backend.empty() ? Cell() : Cell(backend), yes_no(session->busy.load(relaxed)),
-         yes_no(session->in_transaction.load(relaxed)), pin_words(session->pins.load(relaxed)),
-         pinned_since == 0
-             ? Cell()
-             : cell(elapsed(Clock::time_point(Clock::duration(pinned_since)), now.steady)),
+         yes_no(session->in_transaction.load(relaxed)),
+         listed(pinned, ",", [](const auto& one) { return routing::to_string(one.pin); }),
+         oldest == pinned.end() ? Cell() : cell(elapsed(oldest->since, now.steady)),
+         listed(pinned, ",", [&](const auto& one) { return timestamp(one.since, now); }),
+         listed(pinned, "; ", [](const auto& one) { return one.until; }),
          statements == 0 ? Cell() : Cell(routing::to_string(session->last_reason.load(relaxed))),
          cell(statements), cell(elapsed(session->connected_at, now.steady))});
   }

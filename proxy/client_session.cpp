@@ -164,6 +164,10 @@ Task<Next> ClientSession::query(Work& work, const protocol::ClientCommand& comma
   }
   const auto rewritten = answer_connection_id(work, work.statement, runner_, record_->id);
   if (rewritten) work.sql = *rewritten;
+  if (work.statement.effects.has(routing::Effect::load_local)) {
+    work.kept_sql = work.sql;
+    work.sql = work.kept_sql;
+  }
   co_return co_await runner_.run(work);
 }
 

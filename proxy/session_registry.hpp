@@ -17,6 +17,7 @@
 
 #include "proxy/async.hpp"
 #include "routing/router.hpp"
+#include "routing/session_state.hpp"
 
 namespace sluice::proxy {
 
@@ -31,12 +32,17 @@ struct SessionRecord {
 
   // Relaxed: shown, not decided by.
   std::atomic<std::uint64_t> statements{0};
-  std::atomic<std::uint32_t> pins{0};     ///< bits of routing::Pins
   std::atomic<std::int32_t> backend{-1};  ///< of the statement under way or the held link
   std::atomic<bool> busy{false};
   std::atomic<bool> in_transaction{false};
   std::atomic<routing::Reason> last_reason{routing::Reason::plain_read};
-  std::atomic<Clock::rep> pinned_since{0};
+
+  /// Of one pin: what it is, since when, and what the client has to do to end it.
+  struct Pinned {
+    routing::Pin pin{};
+    Clock::time_point since;
+    std::string until;
+  };
 
   /// Under the lock: they change rarely.
   struct Names {
@@ -51,10 +57,23 @@ struct SessionRecord {
     const std::scoped_lock lock(mutex_);
     names_ = std::move(names);
   }
+  [[nodiscard]] std::vector<Pinned> pinned() const {
+    const std::scoped_lock lock(mutex_);
+    return pinned_;
+  }
+  /// What held before keeps its beginning; the others begin now.
+  void set_pinned(std::vector<Pinned> pinned) {
+    const std::scoped_lock lock(mutex_);
+    for (Pinned& now : pinned)
+      for (const Pinned& before : pinned_)
+        if (before.pin == now.pin) now.since = before.since;
+    pinned_ = std::move(pinned);
+  }
 
  private:
   mutable std::mutex mutex_;
   Names names_;
+  std::vector<Pinned> pinned_;
 };
 
 class SessionRegistry {

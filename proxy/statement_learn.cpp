@@ -1,7 +1,6 @@
 /// StatementRunner's way back: what a reply says about the session.
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 #include <utility>
 
@@ -55,13 +54,14 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     record_.set_names({user_, wanted_.schema});
   }
 
+  const auto inner = held_.executed(work.sql, work.statement, dialect_);
   // Of a lone statement that failed nothing is left; of several, some may be.
   if (summary.failed && !effects.has(Effect::several)) pins_ = pins_before;
   if (!summary.failed) {
-    pins_.subtract(routing::lifts_of(work.statement));
-    const bool opaque = effects.any({Effect::calls_routine, Effect::executes});
+    const bool opaque = effects.has(Effect::calls_routine) ||
+                        (effects.has(Effect::executes) &&
+                         (!inner || inner->statement.effects.has(Effect::calls_routine)));
     if (opaque && (summary.state_changed || !summary.trackers_heard)) pins_.add(Pin::routine);
-    if (summary.one_shot_set) pins_.add(Pin::one_shot_variable);
   }
   if (pins_before.has(Pin::next_transaction) && !in_transaction() &&
       !effects.has(Effect::sets_next_transaction)) {
@@ -77,8 +77,16 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     work.prepared->has_cursor = summary.cursor_open;
   }
   if (effects.has(Effect::sets_user_variables)) note_user_variables(work, slot);
-  if (effects.any({Effect::prepares, Effect::deallocates, Effect::executes}))
-    note_prepared_text(work);
+  if (inner && inner->statement.effects.has(Effect::sets_user_variables)) {
+    Work executed;
+    executed.statement = inner->statement;
+    executed.sql = inner->sql;
+    note_user_variables(executed, slot);
+  }
+  note_held(work, slot,
+            {.failed = summary.failed,
+             .in_transaction = in_transaction(),
+             .one_shot_set = summary.one_shot_set});
   learn_writes(work, was_in_transaction);
   home_ = bound() ? &slot : nullptr;
 }
@@ -126,36 +134,53 @@ void StatementRunner::note_user_variables(const Work& work, Slot& slot) {
                          : routing::mentioned_user_variables(sql, dialect_);
   if (!names) {
     pins_.add(Pin::user_variable);
+    uncarried_.clear();  // nobody knows any more whose values would end the pin
     return;
+  }
+  const auto mentioned = [&](const std::string& name) {
+    return std::find(names->begin(), names->end(), name) != names->end();
+  };
+  if (std::any_of(uncarried_.begin(), uncarried_.end(), mentioned)) {
+    // Perhaps they can be carried now: they are asked for once more.
+    for (std::string& name : uncarried_)
+      if (!mentioned(name)) unsettled_.push_back(std::move(name));
+    uncarried_.clear();
+    pins_.remove(Pin::user_variable);
   }
   for (const std::string& name : *names)
     if (std::find(unsettled_.begin(), unsettled_.end(), name) == unsettled_.end())
       unsettled_.push_back(name);
 }
 
-/// PREPARE … FROM lives on one link, until the last of them is deallocated.
-void StatementRunner::note_prepared_text(const Work& work) {
-  const routing::Effects effects = work.statement.effects;
-  std::string name(work.statement.name);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (effects.has(Effect::several) || name.empty()) {
-    if (effects.has(Effect::prepares)) prepared_names_.insert("?");  // which, nobody knows
-  } else if (effects.has(Effect::prepares)) {
-    // A PREPARE that fails has dropped the statement of that name before.
-    if (relay_.summary().failed) {
-      prepared_names_.erase(name);
+/// What the session holds on the link, and with it the pins that are due.
+void StatementRunner::note_held(const Work& work, Slot& slot, routing::Outcome outcome) {
+  const bool prepared = work.prepared != nullptr;
+  const std::string_view sql = prepared ? work.prepared->sql : work.sql;
+  const std::string& schema = prepared ? work.prepared->state.schema : wanted_.schema;
+  held_.note(sql, work.statement, dialect_, schema, outcome);
+  pins_.subtract(routing::HeldThings::decided());
+  pins_.merge(held_.pins());
+  const std::string* clock = wanted_.find("timestamp");
+  if (held_.timestamp() == (clock == nullptr ? std::string() : *clock)) return;
+  for (routing::StateVector* state : {&wanted_, &slot.place->image}) {
+    if (held_.timestamp().empty()) {
+      state->erase("timestamp");
     } else {
-      prepared_names_.insert(name);
+      state->set("timestamp", held_.timestamp());
     }
-  } else if (effects.has(Effect::deallocates)) {
-    prepared_names_.erase(name);
   }
-  if (prepared_names_.empty()) {
-    pins_.remove(Pin::prepared_text);
-  } else {
-    pins_.add(Pin::prepared_text);
-  }
+}
+
+/// PREPARE … FROM @v: what EXECUTE is going to do stands in the variable.
+Task<> StatementRunner::learn_prepared_text(std::shared_ptr<Link> link) {
+  std::optional<std::string> text;
+  InternalQuery query(worker_.executor());
+  std::string question = "SELECT " + held_.asked_variable();
+  error_code error = co_await query.run(link, std::move(question));
+  if (!error && query.rows().size() == 1 && query.rows()[0].size() == 1) text = query.rows()[0][0];
+  held_.learn_text(std::move(text));
+  std::string as_before = "DO 0";  // ROW_COUNT() is 0 behind a PREPARE
+  error = co_await query.run(link, std::move(as_before));
 }
 
 /// Asks the link what the variables assigned there are; false if it can no
@@ -167,11 +192,13 @@ Task<bool> StatementRunner::settle_user_variables() {
   const InUse in_use(in_use_, slot);
   const std::shared_ptr<Link> link = slot.place.link();
   std::vector<std::string> names = std::exchange(unsettled_, {});
+  std::vector<std::string> asked = names;
   const std::optional<bool> carried =
       co_await ask_user_variables(link, std::move(names), user_variables_);
   if (carried == false) co_return false;
   if (!carried) {
     pins_.add(Pin::user_variable);
+    uncarried_ = std::move(asked);
     if (home_ == nullptr) home_ = &slot;
   }
   last_ = nullptr;  // what the previous statement left on the link is gone
@@ -184,6 +211,8 @@ Task<std::optional<bool>> StatementRunner::ask_user_variables(std::shared_ptr<Li
   InternalQuery query(link->executor());
   std::string statement = routing::question(names);
   const error_code error = co_await query.run(link, std::move(statement));
+  // Megabytes in variables are no fault of the link: they stay there.
+  if (error == protocol::make_error_code(protocol::Errc::too_large)) co_return std::nullopt;
   if (error) co_return false;
   if (query.refusal() || query.rows().size() != 1 || query.rows()[0].size() != 3 * names.size() ||
       query.columns().size() != 3 * names.size()) {
@@ -270,11 +299,20 @@ Task<Next> StatementRunner::skip_rest(Work& work) {
 }
 
 void StatementRunner::show() {
-  const bool was = record_.pins.exchange(pins_.bits(), std::memory_order_relaxed) != 0;
-  if (pins_.any() && !was)
-    record_.pinned_since.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  if (pins_ != shown_pins_ || (pins_.any() && held_.revision() != shown_held_)) show_pins();
   record_.in_transaction.store(in_transaction(), std::memory_order_relaxed);
   record_.busy.store(running_, std::memory_order_relaxed);
+}
+
+void StatementRunner::show_pins() {
+  std::vector<SessionRecord::Pinned> pinned;
+  for (std::size_t i = 0; i < routing::pin_count; ++i) {
+    const auto pin = static_cast<Pin>(i);
+    if (pins_.has(pin)) pinned.push_back({pin, Clock::now(), held_.end_of(pin)});
+  }
+  record_.set_pinned(std::move(pinned));
+  shown_pins_ = pins_;
+  shown_held_ = held_.revision();
 }
 
 Task<Next> StatementRunner::answer_error(Work& work, std::uint16_t code, std::string_view state,

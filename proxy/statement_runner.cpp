@@ -88,7 +88,8 @@ void StatementRunner::reset() {
   insert_id_ = std::make_shared<InsertId>(worker_.executor());
   user_variables_.clear();
   unsettled_.clear();
-  prepared_names_.clear();
+  uncarried_.clear();
+  held_.clear();
   statements_.clear();
   update_dialect();
   show();
@@ -269,6 +270,7 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
   if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
   if (work.statement.effects.has(routing::Effect::sets_charset) && !relay_.summary().failed)
     co_await learn_collation(slot.place.link());
+  if (!held_.asked_variable().empty()) co_await learn_prepared_text(slot.place.link());
   consume_command(work);
   const error_code error = co_await relay_.finish();
   last_ = &slot;
@@ -407,6 +409,7 @@ routing::Decision StatementRunner::decide(const Work& work, const Slot* held, st
 /// not being committed is certainly rolled back; a pin's state cannot be had again.
 Task<Next> StatementRunner::lost_hold(Work& work, bool sent) {
   const bool pinned = pins_.any();
+  held_.clear();
   const bool in_doubt = sent && work.statement.effects.any({routing::Effect::ends_transaction,
                                                             routing::Effect::implicit_commit});
   pins_.clear();

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -19,6 +18,7 @@
 #include "proxy/prepared_statement.hpp"
 #include "proxy/relay.hpp"
 #include "proxy/worker.hpp"
+#include "routing/held_things.hpp"
 
 namespace sluice::proxy {
 
@@ -34,6 +34,7 @@ struct Work {
   protocol::ReplyKind kind = protocol::ReplyKind::query;
   routing::Statement statement;
   std::string_view sql;      ///< as far as it is in the buffer; empty for other commands
+  std::string kept_sql;      ///< its copy, where the client sends a file behind it
   std::size_t buffered = 0;  ///< bytes of the command at the front of the client's input
   bool streamed = false;     ///< more of it has yet to be read from the client
   PreparedStatement* prepared = nullptr;
@@ -181,7 +182,8 @@ class StatementRunner final : public LinkHolder {
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
   void learn(const Work& work, Slot& slot, routing::Pins pins_before);
   void note_user_variables(const Work& work, Slot& slot);
-  void note_prepared_text(const Work& work);
+  void note_held(const Work& work, Slot& slot, routing::Outcome outcome);
+  Task<> learn_prepared_text(std::shared_ptr<Link> link);
   Task<bool> settle_user_variables();
   /// Asks `link` for variables; false if the link fails, nullopt if a value cannot be carried.
   static Task<std::optional<bool>> ask_user_variables(std::shared_ptr<Link> link,
@@ -197,6 +199,7 @@ class StatementRunner final : public LinkHolder {
                           Executor executor);
   void update_dialect();
   void show();
+  void show_pins();
 
   Worker& worker_;
   PacketStream& client_;
@@ -219,7 +222,11 @@ class StatementRunner final : public LinkHolder {
   /// Assigned on the link of `unsettled_slot_`, and not yet asked what they are: most
   /// sessions go on there, and asking would disturb ROW_COUNT() and the warnings.
   std::vector<std::string> unsettled_;
-  std::set<std::string> prepared_names_;  ///< PREPARE name FROM …, not yet deallocated
+  /// Those whose values were not to be carried, the cause of Pin::user_variable.
+  std::vector<std::string> uncarried_;
+  routing::HeldThings held_;
+  routing::Pins shown_pins_;      // what the record says
+  std::uint64_t shown_held_ = 0;  // and of which revision of held_
   routing::GtidSet required_;
   std::optional<Clock::time_point> unknown_write_;
   PreparedStatements statements_;

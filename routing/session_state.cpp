@@ -32,7 +32,7 @@ constexpr std::array<std::string_view, 14> ignored_names{// These follow the sch
                                                          "statement_id"};
 
 // `timestamp` too: once set back to DEFAULT, the tracker reports a moment, and to
-// replay that would stop the clock.
+// replay that would stop the clock. HeldThings reads off the text which it was.
 constexpr std::array<std::string_view, 13> one_shot_names{
     "timestamp",   "insert_id",         "rand_seed1",         "rand_seed2", "pseudo_thread_id",
     "gtid_next",   "gtid_seq_no",       "gtid_domain_id",     "server_id",  "skip_replication",
@@ -179,11 +179,13 @@ std::string_view to_string(Pin pin) noexcept {
     case Pin::temporary_table: return "temporary_table";
     case Pin::table_lock: return "table_lock";
     case Pin::global_lock: return "global_lock";
+    case Pin::backup_lock: return "backup_lock";
     case Pin::user_lock: return "user_lock";
     case Pin::handler: return "handler";
     case Pin::xa: return "xa";
     case Pin::prepared_text: return "prepared_text";
     case Pin::session_tracking: return "session_tracking";
+    case Pin::role: return "role";
     case Pin::one_shot_variable: return "one_shot_variable";
     case Pin::routine: return "routine";
     case Pin::oversized: return "oversized";
@@ -205,18 +207,19 @@ std::string to_string(Pins pins) {
 }
 
 Pins pins_of(const Statement& statement) noexcept {
-  static constexpr std::array<std::pair<Effect, Pin>, 11> table{{
+  static constexpr std::array<std::pair<Effect, Pin>, 12> table{{
       {Effect::sets_user_variables, Pin::user_variable},
       {Effect::creates_temporary_table, Pin::temporary_table},
       {Effect::locks_tables, Pin::table_lock},
       {Effect::global_lock, Pin::global_lock},
+      {Effect::takes_backup_lock, Pin::backup_lock},
       {Effect::takes_user_lock, Pin::user_lock},
       {Effect::opens_handler, Pin::handler},
       {Effect::xa, Pin::xa},
       {Effect::prepares, Pin::prepared_text},
       {Effect::session_tracking, Pin::session_tracking},
       {Effect::sets_next_transaction, Pin::next_transaction},
-      {Effect::sets_role, Pin::routine},
+      {Effect::sets_role, Pin::role},
   }};
   Pins pins;
   for (const auto& [effect, pin] : table)
@@ -224,15 +227,6 @@ Pins pins_of(const Statement& statement) noexcept {
   // EXECUTE and EXECUTE IMMEDIATE may run anything; the trackers tell of most
   // of it, but not of locks.
   if (statement.effects.has(Effect::executes)) pins.add(Pin::prepared_text);
-  return pins;
-}
-
-Pins lifts_of(const Statement& statement) noexcept {
-  Pins pins;
-  if (statement.effects.has(Effect::unlocks_tables)) {
-    pins.add(Pin::table_lock);
-    pins.add(Pin::global_lock);
-  }
   return pins;
 }
 

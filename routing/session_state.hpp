@@ -70,11 +70,13 @@ enum class Pin : std::uint8_t {
   temporary_table,
   table_lock,
   global_lock,
+  backup_lock,
   user_lock,
   handler,
   xa,
   prepared_text,     ///< PREPARE … FROM
   session_tracking,  ///< the client has taken the trackers over
+  role,              ///< SET ROLE
   one_shot_variable,
   routine,    ///< a routine changed the session in a way that nobody can read
   oversized,  ///< a statement too long to understand
@@ -109,10 +111,8 @@ class Pins {
 
 /// The pins that a statement leaves behind, judged by its text alone. Given
 /// before it is sent: a statement that fails half-way may have left them too.
+/// Which of them remain once its outcome is known, HeldThings says.
 [[nodiscard]] Pins pins_of(const Statement& statement) noexcept;
-
-/// The pins that a statement lifts when it succeeds.
-[[nodiscard]] Pins lifts_of(const Statement& statement) noexcept;
 
 /// Has the session asked for SERIALIZABLE? A global default is not known here.
 [[nodiscard]] bool is_serializable(const StateVector& state) noexcept;

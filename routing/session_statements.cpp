@@ -62,7 +62,18 @@ void StatementReader::read_lock() {
   if (token_->is(Word::table) || token_->is(Word::tables)) {
     write(Cause::table_lock, {locks_tables, implicit_commit});
   } else {
-    write(Cause::table_lock, {global_lock});  // LOCK INSTANCE FOR BACKUP
+    write(Cause::table_lock, {takes_backup_lock});  // LOCK INSTANCE FOR BACKUP
+  }
+  skip_rest();
+}
+
+void StatementReader::read_unlock() {
+  using enum Effect;
+  advance();
+  if (token_->is(Word::instance)) {
+    write(Cause::table_lock, {ends_backup_lock});
+  } else {
+    write(Cause::table_lock, {unlocks_tables, implicit_commit});
   }
   skip_rest();
 }
@@ -80,13 +91,13 @@ void StatementReader::read_flush() {
 
 void StatementReader::read_backup() {
   using enum Effect;
-  write(Cause::table_lock, {global_lock});
+  write(Cause::table_lock, {takes_backup_lock});
   advance();
   const bool stage = token_->is(Word::stage);
   const bool unlock = token_->is(Word::unlock);
   if (stage) advance();
   if (unlock || (stage && token_->is(Word::end))) {
-    statement_.effects = {unlocks_tables};
+    statement_.effects = {ends_backup_lock};
   }
   skip_rest();
 }

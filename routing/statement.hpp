@@ -80,7 +80,7 @@ enum class Effect : std::uint64_t {
   drops_temporary_table = 1ULL << 19,  // DROP TABLE without TEMPORARY may drop one too: not flagged
   locks_tables = 1ULL << 20,           // LOCK TABLES
   unlocks_tables = 1ULL << 21,         // UNLOCK TABLES; ends what global_lock began, too
-  global_lock = 1ULL << 22,            // FLUSH TABLES … WITH READ LOCK, BACKUP …, LOCK INSTANCE
+  global_lock = 1ULL << 22,            // FLUSH TABLES … WITH READ LOCK, … FOR EXPORT
   takes_user_lock = 1ULL << 23,        // GET_LOCK
   releases_user_lock = 1ULL << 24,     // RELEASE_LOCK, RELEASE_ALL_LOCKS
   opens_handler = 1ULL << 25,
@@ -97,8 +97,10 @@ enum class Effect : std::uint64_t {
   load_local = 1ULL << 36,           // LOAD … LOCAL INFILE: the client will be asked for a file
   several = 1ULL << 37,              // more than one statement, or not provably one
   disconnects = 1ULL << 38,          // COMMIT RELEASE, ROLLBACK RELEASE, SHUTDOWN
+  takes_backup_lock = 1ULL << 39,    // LOCK INSTANCE, BACKUP STAGE START, BACKUP LOCK
+  ends_backup_lock = 1ULL << 40,     // UNLOCK INSTANCE, BACKUP STAGE END, BACKUP UNLOCK
 };
-inline constexpr int effect_count = 39;
+inline constexpr int effect_count = 41;
 
 /// A set of effects.
 class Effects {

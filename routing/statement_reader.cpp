@@ -75,9 +75,7 @@ void StatementReader::read_statement() {
     case Word::truncate: write(Cause::defines_schema, {implicit_commit}); return skip_rest();
 
     case Word::lock: return read_lock();
-    case Word::unlock:
-      write(Cause::table_lock, {unlocks_tables, implicit_commit});
-      return skip_rest();
+    case Word::unlock: return read_unlock();
     case Word::flush: return read_flush();
     case Word::backup: return read_backup();
     case Word::handler: return read_handler();

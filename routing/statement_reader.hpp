@@ -42,6 +42,7 @@ class StatementReader {
   void read_begin();
   void read_commit_or_rollback();
   void read_lock();
+  void read_unlock();
   void read_flush();
   void read_backup();
   void read_handler();

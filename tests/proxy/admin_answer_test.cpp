@@ -118,21 +118,25 @@ TEST_F(AdminAnswer, ShowsWhereASessionIsAndWhatKeepsItThere) {
   stage_.session_->statements = 3;
   stage_.session_->in_transaction = true;
   stage_.session_->last_reason = routing::Reason::pinned;
-  routing::Pins pins;
-  pins.add(routing::Pin::temporary_table);
-  stage_.session_->pins = pins.bits();
-  stage_.session_->pinned_since = (now_.steady - 2s).time_since_epoch().count();
+  stage_.session_->set_pinned(
+      {{routing::Pin::temporary_table, now_.steady - 2s, "DROP TEMPORARY TABLE shop.t"}});
+  stage_.session_->set_pinned(
+      {{routing::Pin::temporary_table, now_.steady, "DROP TEMPORARY TABLE shop.t"},
+       {routing::Pin::user_lock, now_.steady - 1s, "RELEASE_LOCK('a')"}});
   const AdminTable shown = table("SHOW SESSIONS");
-  EXPECT_THAT(columns(shown), ElementsAre("id", "user", "client", "schema", "worker", "backend",
-                                          "busy", "in_transaction", "pins", "pinned_for_ms",
-                                          "reason", "statements", "connected_for_ms"));
+  EXPECT_THAT(columns(shown),
+              ElementsAre("id", "user", "client", "schema", "worker", "backend", "busy",
+                          "in_transaction", "pins", "pinned_for_ms", "pinned_since", "pinned_until",
+                          "reason", "statements", "connected_for_ms"));
   EXPECT_EQ(cell(shown, "1", "user"), "app");
   EXPECT_EQ(cell(shown, "1", "client"), "10.0.0.7:51234");
   EXPECT_EQ(cell(shown, "1", "backend"), "r1");
   EXPECT_EQ(cell(shown, "1", "busy"), "0");
   EXPECT_EQ(cell(shown, "1", "in_transaction"), "1");
-  EXPECT_EQ(cell(shown, "1", "pins"), "temporary_table");
+  EXPECT_EQ(cell(shown, "1", "pins"), "temporary_table,user_lock");
   EXPECT_EQ(cell(shown, "1", "pinned_for_ms"), "2000");
+  EXPECT_EQ(cell(shown, "1", "pinned_until"), "DROP TEMPORARY TABLE shop.t; RELEASE_LOCK('a')");
+  EXPECT_THAT(cell(shown, "1", "pinned_since"), ::testing::MatchesRegex("[0-9T:-]+Z,[0-9T:-]+Z"));
   EXPECT_EQ(cell(shown, "1", "reason"), "pinned");
   EXPECT_EQ(cell(shown, "1", "connected_for_ms"), "5000");
 }

@@ -226,7 +226,8 @@ TEST(PinsOf, NamesWhatAStatementLeavesBehind) {
       {Effect::executes, Pin::prepared_text},
       {Effect::session_tracking, Pin::session_tracking},
       {Effect::sets_next_transaction, Pin::next_transaction},
-      {Effect::sets_role, Pin::routine},
+      {Effect::sets_role, Pin::role},
+      {Effect::takes_backup_lock, Pin::backup_lock},
   };
   Effects pinning;
   for (const auto& [effect, pin] : table) {
@@ -253,13 +254,6 @@ TEST(PinsOf, SeesThroughRealStatements) {
       {"SET SESSION sql_mode = ''", {}},
   };
   for (const auto& [sql, pins] : table) EXPECT_EQ(pins_of(classify(sql, {})), pins) << sql;
-}
-
-TEST(LiftsOf, LetsGoOfTableLocksAlone) {
-  EXPECT_EQ(lifts_of(classify("UNLOCK TABLES", {})), only({Pin::table_lock, Pin::global_lock}));
-  for (const std::string_view sql : {"COMMIT", "SELECT RELEASE_LOCK('a')", "HANDLER t CLOSE",
-                                     "DEALLOCATE PREPARE s", "SELECT 1", "DROP TABLE t"})
-    EXPECT_FALSE(lifts_of(classify(sql, {})).any()) << sql;
 }
 
 TEST(MayWrite, SaysNoOnlyToWhatCannotHaveCommitted) {
