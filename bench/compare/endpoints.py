@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 
+from counts import CountedProgram
 from process import free_port, private_directory, spawn, wait_until
 from sluice import Sluice, binary
 
@@ -27,13 +28,17 @@ listen database
 
 
 class Endpoint:
-    """A name, an address, and the processes whose CPU it costs; none if they are not known."""
+    """A name, an address, and the processes whose CPU it costs; none if they are not known.
+
+    counts: the CountedProgram of a Sluice whose system calls are counted, else None.
+    """
 
     def __init__(self, name, host, port, pids=()):
         self.name = name
         self.host = host
         self.port = int(port)
         self.pids = list(pids)
+        self.counts = None
 
 
 def foreign(text):
@@ -82,16 +87,21 @@ def haproxy(cluster, prefix):
 
 
 @contextlib.contextmanager
-def sluice(cluster, prefix, sections):
+def sluice(cluster, prefix, sections, counted=False):
     """The Sluice under test. `prefix` goes before its command, `sections` into its config."""
     program = binary()
-    if prefix:
+    counts = CountedProgram(prefix) if counted else None
+    if counts:
+        program = counts.program
+    elif prefix:
         program = private_directory() / "sluice"
         program.write_text(f"#!/bin/sh\nexec {shlex.join(prefix)} {shlex.quote(str(binary()))} \"$@\"\n")
         program.chmod(0o755)
     running = Sluice(cluster, program=program, **sections)
     try:
-        yield Endpoint("sluice", "127.0.0.1", running.port, [running.pid])
+        endpoint = Endpoint("sluice", "127.0.0.1", running.port, [running.pid])
+        endpoint.counts = counts
+        yield endpoint
     finally:
         if not running.alive():
             print(f"==> Sluice died, its log is kept in {running.keep_log('bench')}", file=sys.stderr)
