@@ -1,6 +1,7 @@
 /// A statement that a client has prepared: its own id, valid on every backend.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -66,6 +67,11 @@ class PreparedStatements {
   void erase(std::uint32_t id) { statements_.erase(id == UINT32_MAX ? last_ : id); }
   void clear() { statements_.clear(); }
   [[nodiscard]] std::size_t size() const noexcept { return statements_.size(); }
+  /// Is this true of any of them?
+  [[nodiscard]] bool any(bool PreparedStatement::*flag) const noexcept {
+    return std::any_of(statements_.begin(), statements_.end(),
+                       [flag](const auto& entry) { return (*entry.second).*flag; });
+  }
 
  private:
   std::unordered_map<std::uint32_t, std::unique_ptr<PreparedStatement>> statements_;

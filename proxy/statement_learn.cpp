@@ -68,13 +68,16 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     learn_next_transaction(work, slot, was_in_transaction);
   }
   if (work.prepared != nullptr && work.how == Work::How::execute) {
-    if (work.prepared->sends_long_data) {
-      work.prepared->sends_long_data = false;
-      pins_.remove(Pin::long_data);
-    }
-    if (summary.cursor_open) pins_.add(Pin::cursor);
-    if (!summary.cursor_open && work.prepared->has_cursor) pins_.remove(Pin::cursor);
+    work.prepared->sends_long_data = false;
     work.prepared->has_cursor = summary.cursor_open;
+    if (summary.cursor_open) pins_.add(Pin::cursor);
+    lift_statement_pins();
+  }
+  // A server closes the cursor with its last row.
+  if (work.prepared != nullptr && work.how == Work::How::fetch &&
+      (summary.status & protocol::status::last_row_sent) != 0) {
+    work.prepared->has_cursor = false;
+    lift_statement_pins();
   }
   if (effects.has(Effect::sets_user_variables)) note_user_variables(work, slot);
   if (inner && inner->statement.effects.has(Effect::sets_user_variables)) {
@@ -89,6 +92,12 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
              .one_shot_set = summary.one_shot_set});
   learn_writes(work, was_in_transaction);
   home_ = bound() ? &slot : nullptr;
+}
+
+/// Pins that statements have in common go with the last of them.
+void StatementRunner::lift_statement_pins() {
+  if (!statements_.any(&PreparedStatement::sends_long_data)) pins_.remove(Pin::long_data);
+  if (!statements_.any(&PreparedStatement::has_cursor)) pins_.remove(Pin::cursor);
 }
 
 /// SET TRANSACTION shapes the one transaction that begins next. What uses no table

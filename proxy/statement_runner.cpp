@@ -389,7 +389,8 @@ routing::Decision StatementRunner::decide(const Work& work, const Slot* held, st
   const auto& topology = worker_.topology();
   const routing::Bonds bonds{.in_transaction = in_transaction(),
                              .autocommit_off = (status_ & protocol::status::autocommit) == 0,
-                             .pinned = pins_.any(),
+                             // A cursor keeps the session on its link, for writes, too.
+                             .pinned = pins_.any() || work.wants_cursor,
                              .serializable = routing::is_serializable(wanted_),
                              .holds_link = held != nullptr,
                              .required = required_.empty() ? nullptr : &required_,
@@ -432,12 +433,6 @@ Task<Next> StatementRunner::lost_hold(Work& work, bool sent) {
 
 void StatementRunner::pin(routing::Pin pin) {
   pins_.add(pin);
-  show();
-}
-
-void StatementRunner::unpin(routing::Pin pin) {
-  pins_.remove(pin);
-  if (!bound()) home_ = nullptr;
   show();
 }
 

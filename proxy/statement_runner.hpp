@@ -101,7 +101,6 @@ class StatementRunner final : public LinkHolder {
   [[nodiscard]] bool bound() const noexcept { return in_transaction() || pins_.any(); }
   [[nodiscard]] PreparedStatements& statements() noexcept { return statements_; }
   void pin(routing::Pin pin);
-  void unpin(routing::Pin pin);
 
  private:
   struct Slot {
@@ -190,6 +189,7 @@ class StatementRunner final : public LinkHolder {
                                                       std::vector<std::string> names,
                                                       routing::UserVariables& into);
   [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
+  void lift_statement_pins();
   void learn_next_transaction(const Work& work, Slot& slot, bool was_in_transaction);
   void learn_writes(const Work& work, bool was_in_transaction);
   Task<> learn_collation(std::shared_ptr<Link> link);

@@ -326,9 +326,10 @@ void StatementRunner::reset_statement(PreparedStatement& statement) {
     }
     link.flush();
   }
-  if (statement.sends_long_data) unpin(routing::Pin::long_data);
-  if (statement.has_cursor) unpin(routing::Pin::cursor);
   statement.sends_long_data = statement.has_cursor = false;
+  lift_statement_pins();
+  if (!bound()) home_ = nullptr;
+  show();
 }
 
 }  // namespace sluice::proxy

@@ -99,11 +99,18 @@ void append_literal(std::string& out, std::string_view value) {
   out += '\'';
 }
 
+// MySQL (seen on 9.7) makes DEFAULT the opposite of the global value of these: the
+// option bits behind them say "no foreign key checks".
+constexpr std::array<std::string_view, 2> inverted_defaults{"foreign_key_checks", "unique_checks"};
+
 void append_assignment(std::string& out, std::string_view name, const std::string* value) {
   out += out.empty() ? "SET SESSION " : ", SESSION ";
   out += name;
   out += '=';
-  if (value == nullptr) {
+  if (value == nullptr && contains(inverted_defaults, name)) {
+    out += "@@global.";
+    out += name;
+  } else if (value == nullptr) {
     out += "DEFAULT";
   } else if (value->empty() && name == "character_set_results") {
     out += "NULL";

@@ -114,8 +114,9 @@ std::optional<std::string> literal_of(const UserVariableAnswer& answer) {
   literal += charset_of(*answer.collation);
   literal += " X'";
   literal += *answer.hex;
-  literal += "' COLLATE ";
+  literal += "' COLLATE `";  // `binary` is a reserved word
   literal += *answer.collation;
+  literal += '`';
   return literal;
 }
 

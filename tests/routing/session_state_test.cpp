@@ -72,6 +72,13 @@ TEST(Difference, SetsBackWhatTheSessionNeverSet) {
       << "to what the login gave, not to the global value";
 }
 
+TEST(Difference, DoesNotTrustADefaultThatMySqlInverts) {
+  StateVector image;
+  image.set("foreign_key_checks", "OFF");
+  EXPECT_EQ(difference(image, {}, LinkRole::primary),
+            "SET SESSION foreign_key_checks=@@global.foreign_key_checks");
+}
+
 TEST(Difference, UndoesBeforeItSets) {
   EXPECT_EQ(sent({{"z", "1"}}, {{"a", "1"}}), "SET SESSION z=DEFAULT, SESSION a=1");
 }
