@@ -165,4 +165,9 @@ std::ostream& operator<<(std::ostream& out, const Address& address) {
   return out << to_string(address);
 }
 
+bool is_local(const Address& address) {
+  if (address.kind == Address::Kind::unix_socket) return true;
+  return address.host == "localhost" || address.host == "::1" || address.host.starts_with("127.");
+}
+
 }  // namespace sluice::config

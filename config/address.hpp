@@ -44,4 +44,7 @@ struct Address {
 [[nodiscard]] std::string to_string(const Address& address);
 std::ostream& operator<<(std::ostream& out, const Address& address);
 
+/// Only this machine can reach it: "localhost", 127.0.0.0/8, ::1, a Unix socket.
+[[nodiscard]] bool is_local(const Address& address);
+
 }  // namespace sluice::config

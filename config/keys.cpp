@@ -79,6 +79,8 @@ constexpr auto key_table = std::to_array<Key>({
     {"admin", "readonly_password", one<&S::admin, &Admin::readonly_password>},
 
     {"http", "address", one<&S::http, &Http::address>, {.needs_restart = true}},
+    {"http", "login_required", one<&S::http, &Http::login_required>},
+    {"http", "token", one<&S::http, &Http::token>},
 
     {"monitor", "user", one<&S::monitor, &Monitor::user>, {.required = true}},
     {"monitor", "password", one<&S::monitor, &Monitor::password>},

@@ -71,9 +71,11 @@ struct Admin {
   friend bool operator==(const Admin&, const Admin&) = default;
 };
 
-/// [http] Metrics, health, dashboard.
+/// [http] Metrics, health, dashboard. The accounts are those of [admin].
 struct Http {
   std::optional<Address> address = Address::tcp("127.0.0.1", 6080);  ///< none: "off"
+  bool login_required = false;  ///< to look; to change something it always is
+  Secret token;                 ///< "Authorization: Bearer": may look; empty: there is none
 
   friend bool operator==(const Http&, const Http&) = default;
 };

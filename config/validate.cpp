@@ -32,6 +32,7 @@ class Check {
     check_names();
     check_addresses();
     check_accounts();
+    check_http();
     check_tls();
     return std::move(problems_);
   }
@@ -217,6 +218,19 @@ class Check {
     if (settings_.failover.mode == FailoverMode::promote && settings_.failover.user.empty())
       add({"failover", 0, "mode"}, "\"promote\" needs an account that may promote",
           "add user and password to [failover], or write mode = \"follow\"");
+  }
+
+  void check_http() {
+    const Http& http = settings_.http;
+    if (!http.address) return;
+    if (http.login_required && http.token.empty() && settings_.admin.password.empty() &&
+        settings_.admin.readonly_password.empty())
+      add({"http", 0, "login_required"}, "can never be met: nobody can log in",
+          "add http.token or admin.password");
+    if (!http.login_required && !is_local(*http.address))
+      add({"http", 0, "address"},
+          fmt::format("whoever reaches {} may look without a login", to_string(*http.address)),
+          "write login_required = true, or listen on 127.0.0.1", Severity::warning);
   }
 
   void check_tls() {

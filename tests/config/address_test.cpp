@@ -81,5 +81,15 @@ TEST(Address, RefusesASocketPathThatTheKernelWouldCut) {
   EXPECT_FALSE(parse_address("unix:/" + std::string(107, 'x')).value);
 }
 
+TEST(Address, KnowsWhatOnlyThisMachineReaches) {
+  EXPECT_TRUE(is_local(Address::tcp("127.0.0.1", 1)));
+  EXPECT_TRUE(is_local(Address::tcp("localhost", 1)));
+  EXPECT_TRUE(is_local(Address::tcp("::1", 1)));
+  EXPECT_TRUE(is_local(Address::unix_socket("/run/s.sock")));
+  EXPECT_FALSE(is_local(Address::tcp("0.0.0.0", 1)));
+  EXPECT_FALSE(is_local(Address::tcp("::", 1)));
+  EXPECT_FALSE(is_local(Address::tcp("10.0.0.1", 1)));
+}
+
 }  // namespace
 }  // namespace sluice::config

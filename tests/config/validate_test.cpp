@@ -107,6 +107,31 @@ TEST(Validate, RefusesABackendAtPortZero) {
   EXPECT_THAT(keys_at_fault(settings), ElementsAre("backend.db1.address"));
 }
 
+TEST(Validate, WantsAWayToLogInWhereOneIsRequired) {
+  Settings settings = valid();
+  settings.admin.password = Secret();
+  settings.http.login_required = true;
+  EXPECT_THAT(keys_at_fault(settings), ElementsAre("http.login_required"));
+  settings.http.token = Secret("t");
+  EXPECT_THAT(keys_at_fault(settings), IsEmpty());
+  settings.http.token = Secret();
+  settings.admin.readonly_password = Secret("s");
+  EXPECT_THAT(keys_at_fault(settings), IsEmpty());
+}
+
+TEST(Validate, WarnsOfAnHttpPortThatAnybodyMayLookAt) {
+  Settings settings = valid();
+  settings.http.address = Address::tcp("::", 6080);
+  const auto problems = validate(settings, Places("s.toml"));
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(to_string(problems[0]),
+            "s.toml: warning: http.address: whoever reaches [::]:6080 may look without a login; "
+            "write login_required = true, or listen on 127.0.0.1");
+  settings.http.login_required = true;
+  settings.admin.password = Secret("p");
+  EXPECT_THAT(keys_at_fault(settings), IsEmpty());
+}
+
 TEST(Validate, WantsCertificateAndKeyTogether) {
   Settings settings = valid();
   settings.listen.certificate = "cert.pem";
