@@ -7,6 +7,7 @@
 #include "config/nearest.hpp"
 #include "protocol/constants.hpp"
 #include "proxy/log.hpp"
+#include "proxy/traffic_views.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -97,6 +98,8 @@ class Answer {
       case AdminView::users:
         return users_table(filter, target_.settings(), target_.sessions().all());
       case AdminView::digests: return digests_table(filter, target_.digests(), *topology, now_);
+      case AdminView::decisions: return decisions_table(filter, target_.counters());
+      case AdminView::latency: return latency_table(filter, target_.counters(), *topology);
       default: return empty_table(show.view);
     }
   }

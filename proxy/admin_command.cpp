@@ -41,6 +41,8 @@ constexpr auto show_table = std::to_array<ShowWords>({
     {"VARIABLES", "", AdminView::variables},
     {"USERS", "", AdminView::users},
     {"DIGESTS", "", AdminView::digests},
+    {"DECISIONS", "", AdminView::decisions},
+    {"LATENCY", "", AdminView::latency},
     {"DATABASES", "", AdminView::databases},
     {"SCHEMAS", "", AdminView::databases},
     {"TABLES", "", AdminView::tables},

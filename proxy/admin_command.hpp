@@ -34,6 +34,8 @@ enum class AdminView : std::uint8_t {
   variables,
   users,
   digests,
+  decisions,
+  latency,
   databases,
   tables,
   warnings,

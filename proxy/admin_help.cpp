@@ -42,6 +42,14 @@ constexpr auto topics = std::to_array<AdminTopic>({
      "decisions_<reason> counts statements by why they went where they went; misroutes are\n"
      "statements that were taken for reads and that a replica refused as writes.",
      "SHOW STATUS LIKE 'decisions%'"},
+    {"SHOW DECISIONS", "SHOW DECISIONS [LIKE 'reason']",
+     "how many statements went where they went, and why", "Counted since the start.",
+     "SHOW DECISIONS LIKE '%write%'"},
+    {"SHOW LATENCY", "SHOW LATENCY [LIKE 'pattern']",
+     "how long statements and replies take, in microseconds",
+     "One row for reads and one for writes, as clients see them, waiting included; and one for\n"
+     "the replies of each backend. Quantiles are estimates; counted since the start.",
+     "SHOW LATENCY LIKE 'r%'"},
     {"SHOW TOPOLOGY", "SHOW TOPOLOGY [LIKE 'pattern']",
      "who replicates from whom, and why the primary is the primary",
      "One row for each backend and replication channel, as the last answered probe saw it.",

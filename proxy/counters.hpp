@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "proxy/latency.hpp"
 #include "routing/router.hpp"
 
 namespace sluice::proxy {
@@ -36,6 +37,7 @@ struct BackendCounters {
   Count writes{0};          ///< everything else
   Count bytes_received{0};  ///< of replies
   Count latency_us{0};      ///< EWMA of reply times
+  Latency replies;          ///< from a command sent to the end of its reply
 };
 
 struct Counters {
@@ -54,6 +56,13 @@ struct Counters {
   Count writes_held{0};       ///< statements that had to wait for a primary
   Count outcomes_unknown{0};  ///< writes lost in flight
   Count state_syncs{0};       ///< SET/USE exchanges sent ahead of a statement
+
+  /// From a command's arrival to its answer, waiting included.
+  [[nodiscard]] Latency& took(routing::Access access) noexcept {
+    return access == routing::Access::read ? reads_took : writes_took;
+  }
+  Latency reads_took;
+  Latency writes_took;  ///< everything else
 };
 
 }  // namespace sluice::proxy

@@ -142,6 +142,7 @@ void Link::finish_front(error_code error) {
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - exchange.sent_at);
     const std::uint64_t before = read(counters_.latency_us);
     const auto now = static_cast<std::uint64_t>(took.count());
+    counters_.replies.observe(now);
     counters_.latency_us.store(before == 0 ? now : (before * 7 + now) / 8,
                                std::memory_order_relaxed);
   }

@@ -117,6 +117,7 @@ Task<Next> StatementRunner::run(Work& work) {
   kill_requested_ = false;
   record_.busy.store(true, std::memory_order_relaxed);
   add(shared.counters.statements);
+  const Timed timed(shared.counters.took(work.statement.access));
   record_.statements.fetch_add(1, std::memory_order_relaxed);
 
   if (work.statement.effects.has(routing::Effect::speaks_of_previous) ||
