@@ -19,6 +19,13 @@
 
 namespace sluice::proxy {
 
+/// What the process is at.
+enum class Phase : std::uint8_t {
+  starting,  ///< not every backend has answered or failed yet
+  serving,
+  draining,  ///< told to stop: no new clients
+};
+
 class AdminTarget {
  public:
   virtual ~AdminTarget() = default;
@@ -35,6 +42,8 @@ class AdminTarget {
   [[nodiscard]] virtual std::vector<routing::DigestRow> digests() = 0;
   /// Forgets it.
   virtual void reset_digests() = 0;
+
+  [[nodiscard]] virtual Phase phase() const = 0;
 
   /// False if there is no such backend.
   virtual bool set_backend(std::string_view name, routing::AdminState state, std::string by,

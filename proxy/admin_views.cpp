@@ -62,21 +62,6 @@ bool wanted(AdminView view, const routing::BackendView& backend) {
   return true;
 }
 
-// Why the backend serves no reads now; empty if it does.
-std::string_view excluded(const routing::BackendView& backend, const config::Settings& settings,
-                          routing::TimePoint now) {
-  const config::Backend* configured = config::find_backend(settings, backend.name);
-  routing::ReadRequirement requirement;
-  requirement.max_lag = configured != nullptr && configured->max_lag ? *configured->max_lag
-                                                                     : settings.routing.max_lag;
-  const routing::Exclusion exclusion = routing::verdict(backend, requirement, now);
-  if (exclusion == routing::Exclusion::none) return {};
-  if (exclusion == routing::Exclusion::is_primary &&
-      settings.routing.reads_on_primary == config::ReadsOnPrimary::share)
-    return {};
-  return routing::to_string(exclusion);
-}
-
 std::string name_of(const routing::Topology& topology, std::int32_t backend) {
   const auto index = static_cast<std::size_t>(backend);
   return backend >= 0 && index < topology.backends.size() ? topology.backends[index].name
@@ -105,6 +90,20 @@ std::string_view alarm_text(routing::AlarmKind kind) {
 }
 
 }  // namespace
+
+std::string_view excluded(const routing::BackendView& backend, const config::Settings& settings,
+                          routing::TimePoint now) {
+  const config::Backend* configured = config::find_backend(settings, backend.name);
+  routing::ReadRequirement requirement;
+  requirement.max_lag = configured != nullptr && configured->max_lag ? *configured->max_lag
+                                                                     : settings.routing.max_lag;
+  const routing::Exclusion exclusion = routing::verdict(backend, requirement, now);
+  if (exclusion == routing::Exclusion::none) return {};
+  if (exclusion == routing::Exclusion::is_primary &&
+      settings.routing.reads_on_primary == config::ReadsOnPrimary::share)
+    return {};
+  return routing::to_string(exclusion);
+}
 
 AdminTable backends_table(AdminView view, const AdminFilter& filter,
                           const routing::Topology& topology, const Counters& counters,

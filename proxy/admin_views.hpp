@@ -37,6 +37,10 @@ struct Moment {
 using Sessions = std::vector<std::shared_ptr<SessionRecord>>;
 using Facts = std::vector<std::pair<std::string, std::string>>;
 
+/// Why the backend serves no reads now; empty if it does.
+[[nodiscard]] std::string_view excluded(const routing::BackendView& backend,
+                                        const config::Settings& settings, routing::TimePoint now);
+
 /// `view` is one of backends, primary and replicas.
 [[nodiscard]] AdminTable backends_table(AdminView view, const AdminFilter& filter,
                                         const routing::Topology& topology, const Counters& counters,

@@ -10,6 +10,8 @@
 
 #include "proxy/admin_server.hpp"
 #include "proxy/digest_survey.hpp"
+#include "proxy/http_routes.hpp"
+#include "proxy/http_server.hpp"
 #include "proxy/listener.hpp"
 #include "proxy/log.hpp"
 #include "proxy/monitor.hpp"
@@ -77,10 +79,12 @@ class App::Parts final : public AdminTarget {
     for (const auto& worker : workers_)
       worker->visit_digests([](routing::DigestTable& table) { table.clear(); });
   }
+  [[nodiscard]] Phase phase() const override { return phase_; }
   bool set_backend(std::string_view name, routing::AdminState state, std::string by,
                    std::string why) override;
   bool kill(std::uint64_t session, KillScope scope) override;
 
+  void listen_for_http();
   void on_topology(const routing::Topology& before, const routing::Topology& after);
   void on_signal();
   Task<> wait_for_first_round();
@@ -99,9 +103,12 @@ class App::Parts final : public AdminTarget {
   Monitor monitor_;
   Listener listener_;
   std::optional<AdminServer> admin_;
+  std::optional<HttpRoutes> http_routes_;
+  std::optional<HttpServer> http_;
   asio::basic_signal_set<Executor> signals_;
   Timer timer_;
   Clock::time_point started_at_ = Clock::now();
+  Phase phase_ = Phase::starting;
   int signals_seen_ = 0;
 };
 
@@ -173,6 +180,7 @@ void App::Parts::run() {
   } else {
     log::info("listen", "the admin port is closed: admin.password is not set");
   }
+  listen_for_http();
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   auto on_signal_received = [this](error_code error, int) {
@@ -183,6 +191,17 @@ void App::Parts::run() {
   monitor_.start();
   asio::co_spawn(control_.get_executor(), wait_for_first_round(), rethrow);
   control_.run();
+}
+
+void App::Parts::listen_for_http() {
+  if (!settings_->http.address) return;
+  http_routes_.emplace(*this);
+  http_.emplace(control_, *settings_->http.address, [this](const HttpRequest& request) {
+    return http_routes_->answer(request, {Clock::now(), std::chrono::system_clock::now()});
+  });
+  http_->listen();
+  log::info("listen", "metrics and the dashboard are on {}",
+            config::to_string(*settings_->http.address));
 }
 
 /// Clients are let in when each backend has answered or failed once: the greeting
@@ -199,6 +218,7 @@ Task<> App::Parts::wait_for_first_round() {
             primary != nullptr ? primary->name : "none",
             routing::to_string(topology->primary_reason));
   listener_.start();
+  phase_ = Phase::serving;
 }
 
 void App::Parts::on_topology(const routing::Topology& before, const routing::Topology& after) {
@@ -213,6 +233,7 @@ void App::Parts::on_signal() {
     if (!error) on_signal();
   };
   signals_.async_wait(next);
+  phase_ = Phase::draining;
   if (signals_seen_ > 1) {
     log::warning("stop", "second signal: stopping at once");
     stop_now();
@@ -239,6 +260,7 @@ Task<> App::Parts::drain_and_stop() {
 void App::Parts::stop_now() {
   listener_.stop();
   if (admin_) admin_->stop();
+  if (http_) http_->stop();
   monitor_.stop();
   for (const auto& worker : workers_) worker->stop();
   for (const auto& worker : workers_) worker->join();

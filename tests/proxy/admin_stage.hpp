@@ -69,6 +69,7 @@ class AdminStage final : public AdminTarget {
   }
   [[nodiscard]] std::vector<routing::DigestRow> digests() override { return digests_; }
   void reset_digests() override { digests_.clear(); }
+  [[nodiscard]] Phase phase() const override { return phase_; }
   bool set_backend(std::string_view name, routing::AdminState state, std::string by,
                    std::string why) override {
     for (auto& backend : topology_->backends) {
@@ -85,6 +86,7 @@ class AdminStage final : public AdminTarget {
   }
 
   std::shared_ptr<routing::Topology> topology_;
+  Phase phase_ = Phase::serving;
   Counters counters_{2};
   SessionRegistry sessions_;
   config::Settings settings_;

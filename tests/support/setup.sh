@@ -47,7 +47,7 @@ install_packages() {
   # Packages that bring a service would start it, or fail trying in a container.
   # The tests start their own; whoever ran one before keeps it.
   local policy=/usr/sbin/policy-rc.d made_policy=no services=() service
-  for service in mariadb haproxy; do
+  for service in mariadb haproxy prometheus; do
     [[ " ${missing[*]} " == *" $service"* ]] && services+=("$service")
   done
   if [[ ! -e $policy ]]; then

@@ -1,0 +1,2 @@
+// Boost.JSON, compiled once and by itself: it takes a while.
+#include <boost/json/src.hpp>
