@@ -116,10 +116,9 @@ class Metrics {
     for (const auto& session : all) {
       if (session->busy.load(relaxed)) ++busy;
       if (session->in_transaction.load(relaxed)) ++in_transaction;
-      const std::uint32_t bits = session->pins.load(relaxed);
-      if (bits != 0) ++pinned;
-      for (std::size_t i = 0; i < pins.size(); ++i)
-        if ((bits & (1U << i)) != 0) ++pins[i];
+      const auto held = session->pinned();
+      if (!held.empty()) ++pinned;
+      for (const SessionRecord::Pinned& one : held) ++pins[static_cast<std::size_t>(one.pin)];
     }
     gauge("sluice_sessions", std::uint64_t{all.size()}, "Clients that are connected.");
     gauge("sluice_sessions_busy", busy, "Sessions whose statement is under way.");

@@ -79,7 +79,7 @@ TEST_F(Metrics, CountReadsThatWouldHaveBeenStale) {
 }
 
 TEST_F(Metrics, CountSessionsByWhatBindsThem) {
-  stage_.session_->pins = 1U << static_cast<unsigned>(routing::Pin::user_lock);
+  stage_.session_->set_pinned({{.pin = routing::Pin::user_lock}});
   stage_.session_->in_transaction = true;
   const auto all = lines();
   EXPECT_THAT(all, Contains("sluice_sessions 1"));
