@@ -66,7 +66,7 @@ TEST(Difference, SetsWhatTheLinkLacksOrHasOtherwise) {
 
 // "The client did not set it, so leave it" leaks another session's state (P3).
 TEST(Difference, SetsBackWhatTheSessionNeverSet) {
-  EXPECT_EQ(sent({{"foreign_key_checks", "OFF"}}, {}), "SET SESSION foreign_key_checks=DEFAULT");
+  EXPECT_EQ(sent({{"big_tables", "OFF"}}, {}), "SET SESSION big_tables=DEFAULT");
   EXPECT_EQ(sent({{"sql_mode", "ANSI"}}, {}, LinkRole::primary, state({{"sql_mode", "STRICT"}})),
             "SET SESSION sql_mode='STRICT'")
       << "to what the login gave, not to the global value";
