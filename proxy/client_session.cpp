@@ -4,6 +4,7 @@
 
 #include "proxy/log.hpp"
 #include "routing/connection_id.hpp"
+#include "routing/session_scope.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -20,17 +21,24 @@ routing::Statement primary_command(routing::Cause cause) {
   return statement;
 }
 
-/// Puts the session's id into a query or prepare that asks for it: `work` sends the
-/// text that is returned, and `statement` is what that one is. Nothing if not asked.
-std::optional<std::string> answer_connection_id(Work& work, routing::Statement& statement,
-                                                const StatementRunner& runner, std::uint32_t id) {
+/// Puts the session's id into a query or prepare that asks for it, and a scope into
+/// a SET that MariaDB's trackers would not hear of: `work` sends the text that is
+/// returned, and `statement` is what that one is. Nothing if there is no need.
+std::optional<std::string> rewrite(Work& work, routing::Statement& statement,
+                                   const StatementRunner& runner, std::uint32_t id) {
   const protocol::ClientCommand& command = *work.command;
-  // Beside performance_schema's tables the id is the backend's.
-  if (work.streamed || !statement.effects.has(routing::Effect::asks_connection_id) ||
-      routing::is_system_schema(runner.state().schema)) {
-    return {};
+  if (work.streamed) return {};
+  std::optional<std::string> text;
+  if (runner.dialect().mariadb && statement.effects.has(routing::Effect::sets_variables)) {
+    text = routing::with_session_scope(command.text, runner.dialect());
   }
-  auto text = routing::with_connection_id(command.text, runner.dialect(), id);
+  // Beside performance_schema's tables the id is the backend's.
+  if (statement.effects.has(routing::Effect::asks_connection_id) &&
+      !routing::is_system_schema(runner.state().schema)) {
+    auto answered = routing::with_connection_id(text ? std::string_view(*text) : command.text,
+                                                runner.dialect(), id);
+    if (answered) text = std::move(answered);
+  }
   if (!text) return {};
   const protocol::Bytes attributes = command.attributes.block();
   protocol::Buffer payload{static_cast<std::uint8_t>(command.command)};
@@ -162,7 +170,7 @@ Task<Next> ClientSession::query(Work& work, const protocol::ClientCommand& comma
         work, work.statement.kill.id,
         work.statement.kill.query_only ? KillScope::query : KillScope::connection);
   }
-  const auto rewritten = answer_connection_id(work, work.statement, runner_, record_->id);
+  const auto rewritten = rewrite(work, work.statement, runner_, record_->id);
   if (rewritten) work.sql = *rewritten;
   if (work.statement.effects.has(routing::Effect::load_local)) {
     work.kept_sql = work.sql;
@@ -178,7 +186,7 @@ Task<Next> ClientSession::prepare(Work& work, const protocol::ClientCommand& com
                                             "Sluice: the statement is too long to be prepared");
   }
   work.how = Work::How::prepare;
-  auto rewritten = answer_connection_id(work, classified, runner_, record_->id);
+  auto rewritten = rewrite(work, classified, runner_, record_->id);
   std::string sql = rewritten ? std::move(*rewritten) : std::string(command.text);
   work.prepared = &runner_.statements().add(std::move(sql), classified, runner_.state());
   const std::uint32_t id = work.prepared->id;

@@ -7,6 +7,7 @@
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
 #include "proxy/statement_runner.hpp"
+#include "routing/session_scope.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -62,6 +63,9 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
                         (effects.has(Effect::executes) &&
                          (!inner || inner->statement.effects.has(Effect::calls_routine)));
     if (opaque && (summary.state_changed || !summary.trackers_heard)) pins_.add(Pin::routine);
+    // A SET that the trackers do not hear of, behind an EXECUTE that nobody rewrites.
+    if (inner && dialect_.mariadb && routing::with_session_scope(inner->sql, dialect_))
+      pins_.add(Pin::routine);
   }
   if (pins_before.has(Pin::next_transaction) && !in_transaction() &&
       !effects.has(Effect::sets_next_transaction)) {
