@@ -59,9 +59,9 @@ void DigestStats::merge(const DigestStats& other) noexcept {
 SharingVerdict judge(const DigestStats& stats, const DigestRules& rules, TimePoint now) noexcept {
   if (stats.penalised_until > now) return SharingVerdict::penalised;
   if (stats.runs() < rules.least_runs) return SharingVerdict::unknown;
-  if (stats.micros > rules.slow_micros) return SharingVerdict::slow;
   if (stats.bytes > rules.big_bytes || stats.peak_bytes > rules.peak_bytes)
     return SharingVerdict::big;
+  if (stats.micros > rules.slow_micros) return SharingVerdict::slow;
   return SharingVerdict::eligible;
 }
 

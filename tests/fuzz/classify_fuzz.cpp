@@ -1,11 +1,12 @@
-/// Feeds any bytes to the classifier: the first says the dialect, the rest is
-/// the statement. What must hold for all of them is asserted here.
+/// Feeds any bytes to the classifier and the digest: the first says the dialect,
+/// the rest is the statement. What must hold for all of them is asserted here.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "routing/digest.hpp"
 #include "routing/statement.hpp"
 
 namespace {
@@ -41,5 +42,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
            classify(sql + " FOR UPDATE", dialect).access == Access::write);
     demand(classify(sql + "\nFOR UPDATE", dialect).access == Access::write);
   }
+
+  const std::string form = normalised(sql, dialect, 64);
+  demand(form.size() <= 64);
+  const std::string_view left = std::string_view(sql).substr(0, sql.size() / 2);
+  const std::string_view right = std::string_view(sql).substr(sql.size() / 2);
+  demand(digest(left, dialect) != digest(right, dialect) ||
+         normalised(left, dialect, size) == normalised(right, dialect, size));
   return 0;
 }
