@@ -30,7 +30,7 @@ listen database
 class Endpoint:
     """A name, an address, and the processes whose CPU it costs; none if they are not known.
 
-    counts: the CountedProgram of a Sluice whose system calls are counted, else None.
+    sluice: our own Sluice, else None; counts: its CountedProgram if its system calls are counted.
     """
 
     def __init__(self, name, host, port, pids=()):
@@ -38,6 +38,7 @@ class Endpoint:
         self.host = host
         self.port = int(port)
         self.pids = list(pids)
+        self.sluice = None
         self.counts = None
 
 
@@ -100,7 +101,7 @@ def sluice(cluster, prefix, sections, counted=False):
     running = Sluice(cluster, program=program, **sections)
     try:
         endpoint = Endpoint("sluice", "127.0.0.1", running.port, [running.pid])
-        endpoint.counts = counts
+        endpoint.sluice, endpoint.counts = running, counts
         yield endpoint
     finally:
         if not running.alive():

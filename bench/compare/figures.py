@@ -84,7 +84,10 @@ class Goal:
         met = None if median is None else (self.at_least is None or median >= self.at_least) and (
             self.at_most is None or median <= self.at_most
         )  # fmt: skip
-        return {"goal": self.words, "at_least": self.at_least, "at_most": self.at_most, "met": met, "found": found}
+        return {
+            "goal": self.words, "figure": self.figure, "at_least": self.at_least, "at_most": self.at_most,
+            "met": met, "found": found,
+        }  # fmt: skip
 
     def _found(self, samples, max_spread):
         if why := failing(sample for rounds in samples for sample in rounds):
@@ -147,19 +150,22 @@ def _cell(seen, column):
 
 
 def table(title, results, columns=USUAL, compared="per_second"):
-    """One block of the report; the ratio stands behind the column that it is of, or behind the first."""
+    """One block of the report; the ratio, if there are two to compare, stands behind the column that it is of."""
     base = next(iter(results))
     where = next((i for i, column in enumerate(columns) if column.figure == compared), 0) + 1
     sign = "" if columns[where - 1].figure == compared else f"{compared} "
+    alone = len(results) == 1
     headings = [column.heading for column in columns]
-    headings.insert(where, f"{sign}× {base}")
+    if not alone:
+        headings.insert(where, f"{sign}× {base}")
     rows, failures = [(title, *headings)], []
     for name, result in results.items():
         if isinstance(result, str):
             failures.append(f"{name} failed: {' '.join(result.split())[:150]}")
             continue
         cells = [_cell(result["median"], column) for column in columns]
-        cells.insert(where, "1" if name == base else ratio_words(result["ratio"][compared]))
+        if not alone:
+            cells.insert(where, "1" if name == base else ratio_words(result["ratio"][compared]))
         rows.append((name, *cells))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []

@@ -6,10 +6,12 @@ import math
 COLOURS = ("#6b7280", "#d97706", "#2563eb", "#059669", "#db2777", "#7c3aed")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 70, 12, 34, 44
 PERCENTILES = ((50, "p50_ms"), (90, "p90_ms"), (95, "p95_ms"), (99, "p99_ms"), (99.9, "p99_9_ms"), (99.99, "p99_99_ms"))
-BARS = (
-    ("per_second", "a second", False), ("mib_per_second", "MiB a second", False), ("p99_ms", "p99, ms", True),
-    ("database_cpu_us", "database CPU, µs a statement", False), ("proxy_cpu_us", "proxy CPU, µs a statement", False),
-)  # fmt: skip
+# What is always worth a plot where it is measured, beside what is compared and what has a goal.
+USUAL = ("database_cpu_us", "proxy_cpu_us")
+WORDS = {
+    "per_second": "statements/s", "p50_ms": "median, ms", "p99_ms": "p99, ms",
+    "database_cpu_us": "database CPU, µs a statement", "proxy_cpu_us": "proxy CPU, µs a statement",
+}  # fmt: skip
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1340px; padding: 0 1em; color: #111; }
@@ -86,7 +88,7 @@ def percentiles(title, curves, names, colours):
     span, wide = HEIGHT - TOP - BOTTOM, WIDTH - LEFT - RIGHT
 
     def x_of(percent):
-        return LEFT + 16 + (wide - 32) * (math.log10(100 / (100 - percent)) - 0.3) / 3.7
+        return LEFT + 16 + (wide - 44) * (math.log10(100 / (100 - percent)) - 0.3) / 3.7
 
     for percent, _ in PERCENTILES:
         out.append(_text(x_of(percent), HEIGHT - BOTTOM + 16, f"{percent:g} %"))
@@ -107,12 +109,14 @@ def _spread(result, figure):
 
 def _plots(cases, names, colours):
     """Bars over the cases that differ only in their number of threads; percentiles for each open loop."""
-    for figure, words, only_logged in BARS:
+    goals = [goal["figure"] for case in cases for goal in case["goals"]]
+    for figure in dict.fromkeys((*(case["compared"] for case in cases), *goals, *USUAL)):
         groups = []
         for case in cases:
             values = {name: _spread(result, figure) for name, result in _measured(case).items()}
             groups.append((case.get("threads", ""), {name: value for name, value in values.items() if value}))
-        if any(values for _, values in groups) and (not only_logged or len(groups) > 1):
+        if any(values for _, values in groups):
+            words = WORDS.get(figure) or cases[0]["columns"].get(figure) or figure.replace("_", " ")
             label = f"{cases[0].get('workload', '')} {cases[0].get('protocol', '')}: {words}"
             yield bars(label, groups, names, colours)
     for case in cases:

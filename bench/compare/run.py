@@ -115,7 +115,8 @@ def run(options):
             judged = [one for one in judged if one]
             print("\n" + "\n".join([text, *map(figures.goal_words, judged)]), flush=True)
             report["cases"].append({
-                "title": case.title, **case.key, "compared": case.compared, "text": text, "goals": judged,
+                "title": case.title, **case.key, "compared": case.compared,
+                "columns": {column.figure: column.heading for column in case.columns}, "text": text, "goals": judged,
                 "endpoints": {name: {"failed": r} if isinstance(r, str) else r for name, r in results.items()},
             })  # fmt: skip
     if options.json:

@@ -21,7 +21,8 @@ IDLE = (
 )  # fmt: skip
 WORKING = (
     Column(f"× {FEW} clients", "many_times", ".2f"), figures.STATEMENTS,
-    Column(f"with {FEW}", "few_per_second", ",.0f"), Column("errors", "errors", ".0f"), figures.P99, *figures.COSTS,
+    Column(f"with {FEW}", "few_per_second", ",.0f"), Column("errors", "errors", ".0f"),
+    Column("links", "links", ".0f"), figures.P99, *figures.COSTS,
 )  # fmt: skip
 
 
@@ -60,8 +61,9 @@ def cases(stage):
 
     def working(endpoint):
         few = stage.load.run(endpoint, FEW)
-        many = stage.load.run(endpoint, clients, warmup=2)
-        return many | {
+        links = []
+        many = stage.load.run(endpoint, clients, warmup=2, at_end=lambda: links.extend(_links(endpoint)))
+        return many | ({"links": max(links)} if links else {}) | {
             "few_per_second": few["per_second"],
             "many_times": round(many["per_second"] / few["per_second"], 4),
         }
@@ -70,5 +72,10 @@ def cases(stage):
         f"{clients} at work, {LINKS} links at most", working,
         {"workload": "many at work", "protocol": "text", "threads": clients}, WORKING, "per_second",
         (Goal(f"throughput × that of {FEW} clients", "many_times", at_least=0.9),
-         Goal("errors", "errors", at_most=0)),
+         Goal("links to a backend", "links", at_most=LINKS), Goal("errors", "errors", at_most=0)),
     )  # fmt: skip
+
+
+def _links(endpoint):
+    """To each backend, now; empty if it is not our own Sluice."""
+    return [int(row["links"]) for row in endpoint.sluice.backends().values()] if endpoint.sluice else []

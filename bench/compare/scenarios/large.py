@@ -20,7 +20,7 @@ ROW = 1 << 20
 SQL = (
     "WITH RECURSIVE a(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM a WHERE i < {rows}),"
     " b(j) AS (SELECT 1 UNION ALL SELECT j + 1 FROM b WHERE j < {times})"
-    " SELECT REPEAT('x', {row}) FROM a, b"
+    " SELECT SPACE({row}) FROM a, b"
 )
 MANY = 64
 
