@@ -88,10 +88,13 @@ def haproxy(cluster, prefix):
 
 
 @contextlib.contextmanager
-def sluice(cluster, prefix, sections, counted=False):
-    """The Sluice under test. `prefix` goes before its command, `sections` into its config."""
+def sluice(cluster, prefix, sections, counted=False, name="sluice"):
+    """The Sluice under test. `prefix` goes before its command, `sections` into its config.
+
+    counted: True to count its system calls and allocations, "sites" for where the latter come from, too.
+    """
     program = binary()
-    counts = CountedProgram(prefix) if counted else None
+    counts = CountedProgram(prefix, sites=counted == "sites") if counted else None
     if counts:
         program = counts.program
     elif prefix:
@@ -100,7 +103,7 @@ def sluice(cluster, prefix, sections, counted=False):
         program.chmod(0o755)
     running = Sluice(cluster, program=program, **sections)
     try:
-        endpoint = Endpoint("sluice", "127.0.0.1", running.port, [running.pid])
+        endpoint = Endpoint(name, "127.0.0.1", running.port, [running.pid])
         endpoint.sluice, endpoint.counts = running, counts
         yield endpoint
     finally:

@@ -24,7 +24,7 @@ import rounds  # noqa: E402
 import sluice  # noqa: E402
 import stage  # noqa: E402
 
-SCENARIOS = ("compare", "one-core", "shared-box", "latency", "idle", "storm", "mixed", "large", "syscalls")
+SCENARIOS = ("compare", "one-core", "shared-box", "latency", "idle", "storm", "mixed", "large", "workers", "syscalls")
 
 
 def scenario_named(name):
@@ -74,10 +74,11 @@ def arguments(argv):
 def _choose_endpoints(options, parser):
     """built_in, foreign, and the order of all of them."""
     usual = getattr(options.play, "ENDPOINTS", places.BUILT_IN)
-    named = [text for text in options.endpoints if text in places.BUILT_IN]
+    ours = (*places.BUILT_IN, *getattr(options.play, "VARIANTS", ()))
+    named = [text for text in options.endpoints if text in ours]
     options.built_in = named or list(usual)
     try:
-        options.foreign = [places.foreign(text) for text in options.endpoints if text not in places.BUILT_IN]
+        options.foreign = [places.foreign(text) for text in options.endpoints if text not in ours]
     except ValueError as error:
         parser.error(str(error))
     # As given, if a built-in one is among them; else ours come first.
@@ -87,7 +88,7 @@ def _choose_endpoints(options, parser):
 
 def refuse_early(options):
     """Whatever is not built is said before a database is started."""
-    needed = [generator.load_binary()] + ([sluice.binary()] if "sluice" in options.built_in else [])
+    needed = [generator.load_binary()] + ([sluice.binary()] if any("sluice" in name for name in options.built_in) else [])
     for program in needed:
         if not program.exists():
             sys.exit(f"{program} is not built: run ./dev build")
@@ -97,6 +98,12 @@ def heading(about):
     return (f"{about['scenario']}: {about['engine']}, {about['replicas']} replicas, {about['cores']} cores"
             f"{', pinned' * about['pin']}, {about['rounds']} rounds of {about['seconds']} s,"
             f" load average {about['load_average_before']:.1f} before")  # fmt: skip
+
+
+def summary(report):
+    """How the goals stand, in one line."""
+    met = [goal["met"] for case in report["cases"] for goal in case["goals"]]
+    return f"goals: {met.count(True)} met, {met.count(False)} short, {met.count(None)} open"
 
 
 def run(options):
@@ -119,6 +126,7 @@ def run(options):
                 "columns": {column.figure: column.heading for column in case.columns}, "text": text, "goals": judged,
                 "endpoints": {name: {"failed": r} if isinstance(r, str) else r for name, r in results.items()},
             })  # fmt: skip
+    print("\n" + summary(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
     if options.html:

@@ -63,20 +63,24 @@ def set_stage(options, connections):
 
 def _open_endpoints(options, cluster, prefix, stack):
     found = {endpoint.name: endpoint for endpoint in options.foreign}
-    counted = getattr(options.play, "COUNTED", False)
+    counted = getattr(options.play, "counted", lambda _: False)(options)
     if "direct" in options.built_in:
         found["direct"] = places.direct(cluster)
     if "haproxy" in options.built_in:
         found["haproxy"] = stack.enter_context(places.haproxy(cluster, prefix))
     if "sluice" in options.built_in:
         found["sluice"] = stack.enter_context(places.sluice(cluster, prefix, _sections(options), counted))
+    for name, lines in getattr(options.play, "VARIANTS", {}).items():
+        if name in options.built_in:
+            sections = _sections(options, lines)
+            found[name] = stack.enter_context(places.sluice(cluster, prefix, sections, counted, name))
     return {name: found[name] for name in options.order}
 
 
-def _sections(options):
+def _sections(options, more=()):
     """{"process": {"threads": 1}} from process.threads=1; one worker when pinned to one core."""
     sections = {"process": {"threads": 1}} if options.pin else {}
-    for text in [*options.scenario_config, *options.sluice]:
+    for text in [*options.scenario_config, *more, *options.sluice]:
         path, _, value = text.partition("=")
         section, _, key = path.partition(".")
         sections.setdefault(section, {})[key] = int(value) if value.isdigit() else value

@@ -25,6 +25,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "tests/counting/sites.hpp"
+
 extern "C" {
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
@@ -102,7 +104,13 @@ ssize_t moved(int descriptor, Way way, ssize_t result) {
   return result;
 }
 
+void count_allocation(std::size_t size) {
+  count(allocations);
+  count(allocated_bytes, size);
+}
+
 [[gnu::constructor]] void open_file() {
+  sluice::counting::open_sites();
   const char* path = std::getenv("SLUICE_COUNTS");
   if (path == nullptr) return;
   const int file = ::open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -120,23 +128,23 @@ ssize_t moved(int descriptor, Way way, ssize_t result) {
 extern "C" {
 
 void* malloc(std::size_t size) {
-  count(allocations);
-  count(allocated_bytes, size);
+  count_allocation(size);
+  sluice::counting::note_site(size);
   return __libc_malloc(size);
 }
 void* calloc(std::size_t number, std::size_t size) {
-  count(allocations);
-  count(allocated_bytes, number * size);
+  count_allocation(number * size);
+  sluice::counting::note_site(number * size);
   return __libc_calloc(number, size);
 }
 void* realloc(void* old, std::size_t size) {
-  count(allocations);
-  count(allocated_bytes, size);
+  count_allocation(size);
+  sluice::counting::note_site(size);
   return __libc_realloc(old, size);
 }
 void* memalign(std::size_t alignment, std::size_t size) {
-  count(allocations);
-  count(allocated_bytes, size);
+  count_allocation(size);
+  sluice::counting::note_site(size);
   return __libc_memalign(alignment, size);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }

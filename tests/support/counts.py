@@ -8,8 +8,10 @@
 """
 
 import mmap
+import re
 import shlex
 import struct
+import subprocess
 
 from process import private_directory
 from sluice import binary
@@ -28,17 +30,23 @@ def library():
 
 
 class CountedProgram:
-    """`program` runs the sluice under test with its counts in a file of ours."""
+    """`program` runs the sluice under test with its counts in a file of ours.
 
-    def __init__(self, prefix=()):
+    sites: note where allocations come from, too, which takes microseconds each; `sites`
+    is then a Sites, else None.
+    """
+
+    def __init__(self, prefix=(), sites=False):
         directory = private_directory()
         self._file = directory / "counts"
         self._file.write_bytes(bytes(SLOTS * NUMBERS * 8))
+        self.sites = Sites(directory / "sites") if sites else None
         self.program = directory / "sluice"
         if not library().exists():
             raise FileNotFoundError(f"{library()} is not built")
         self.program.write_text(
-            f"#!/bin/sh\nSLUICE_COUNTS={shlex.quote(str(self._file))} LD_PRELOAD={shlex.quote(str(library()))}"
+            f"#!/bin/sh\n{f'SLUICE_SITES={shlex.quote(str(self.sites.file))} ' if sites else ''}"
+            f"SLUICE_COUNTS={shlex.quote(str(self._file))} LD_PRELOAD={shlex.quote(str(library()))}"
             f' exec {shlex.join([*prefix, str(binary())])} "$@"\n'
         )
         self.program.chmod(0o755)
@@ -58,3 +66,41 @@ class CountedProgram:
             for thread, counts in self.read().items()
         ]
         return max(grown, key=lambda counts: counts["accepted_reads"])
+
+
+class Sites:
+    """The call stacks of allocations, from tests/counting/sites.cpp."""
+
+    HEADER, ENTRY, ENTRIES = 2, 16, 4096
+
+    def __init__(self, file):
+        self.file = file
+
+    def read(self):
+        """(load address, {stack: times so far}); a stack is a tuple of return addresses, the innermost first."""
+        numbers = struct.unpack(f"{self.HEADER + self.ENTRIES * self.ENTRY}Q", self.file.read_bytes())
+        entries = (numbers[i : i + self.ENTRY] for i in range(self.HEADER, len(numbers), self.ENTRY))
+        return numbers[0], {tuple(filter(None, entry[3:])): entry[1] for entry in entries if entry[0]}
+
+    def since(self, before, most=20):
+        """[(times, [function at file:line, …])], most frequent first; frames outside of Sluice are left out."""
+        base, now = self.read()
+        grown = {stack: times - before[1].get(stack, 0) for stack, times in now.items()}
+        top = sorted(((times, stack) for stack, times in grown.items() if times), reverse=True)[:most]
+        # A return address is behind its call.
+        addresses = sorted({frame - base - 1 for _, stack in top for frame in stack if frame > base})
+        names = self._names(addresses)
+        return [(times, [names[f - base - 1] for f in stack if names.get(f - base - 1)]) for times, stack in top]
+
+    @staticmethod
+    def _names(addresses):
+        said = subprocess.run(
+            ["addr2line", "-Cfe", str(binary())], input="\n".join(map(hex, addresses)), capture_output=True, text=True,
+            check=True,
+        ).stdout.splitlines()  # fmt: skip
+        names = {}
+        for address, function, place in zip(addresses, said[::2], said[1::2]):
+            if function.startswith("sluice::"):
+                short = re.sub(r"\(.*", "", re.sub(r"<.*>", "", function.replace("sluice::", "")))
+                names[address] = f"{short} ({re.sub(r'.*/(?=[^/]+/[^/]+$)', '', place.split(' ')[0])})"
+        return names

@@ -94,6 +94,11 @@ def cases(stage):
 
     before = {}  # memory at the first run: what an allocator keeps from one to the next counts
 
+    def growth(endpoint, sample):
+        if not endpoint.pids:
+            return {}
+        return {"rss_growth_mib": round(sample["proxy_rss_mib"] - before[endpoint.name], 1)}
+
     def fast(endpoint):
         before.setdefault(endpoint.name, _rss(endpoint))
         sample = stage.load.run(endpoint, 1, sql=sql, warmup=0)
@@ -102,8 +107,8 @@ def cases(stage):
         # The last result is cut off by the end of the time: what counts is how long a whole one takes.
         seconds = sample["mean_ms"] / 1000
         replies = sample["seconds"] / seconds
-        sample |= {"result_seconds": seconds, "mib_per_second": round(options.mib / seconds, 1),
-                   "rss_growth_mib": round(sample.get("proxy_rss_mib", 0) - before[endpoint.name], 1)}  # fmt: skip
+        sample |= {"result_seconds": seconds, "mib_per_second": round(options.mib / seconds, 1)}
+        sample |= growth(endpoint, sample)
         for who in ("proxy", "database"):
             sample[f"{who}_cpu_ms"] = sample[f"{who}_cpu_seconds"] / replies * 1000 * 1024 / options.mib
         return sample
@@ -130,8 +135,7 @@ def cases(stage):
             "p99_without_ms": without["p99_ms"],
             "p99_times": round(sample["p99_ms"] / without["p99_ms"], 4),
             "speed_times": round(sample["per_second"] / without["per_second"], 4),
-            "rss_growth_mib": round(sample.get("proxy_rss_mib", 0) - before[endpoint.name], 1),
-        }
+        } | growth(endpoint, sample)
 
     yield Case(
         f"{MANY} clients beside one that reads {options.read_mib:g} MiB/s", slow,

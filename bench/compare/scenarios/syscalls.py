@@ -13,7 +13,6 @@ from lists import Flatten, numbers
 from rounds import Case
 
 ENDPOINTS = ("sluice",)
-COUNTED = True
 CONFIG = ("process.threads=1",)
 DEFAULTS = {"rounds": 3, "seconds": 3}
 FIGURES = {
@@ -31,6 +30,13 @@ COLUMNS = (
 def add_arguments(parser):
     parser.add_argument("--clients", nargs="+", type=numbers, action=Flatten, default=[1, 64, 256], metavar="N",
                         help="connections (1 64 256)")  # fmt: skip
+
+
+    parser.add_argument("--where", action="store_true", help="where allocations come from, a statement; slow")
+
+
+def counted(options):
+    return "sites" if options.where else True
 
 
 def most_connections(options):
@@ -55,11 +61,20 @@ def cases(stage):
 def count(stage, endpoint, clients, protocol):
     if endpoint.counts is None:
         raise RunFailed("only our own Sluice is counted")
-    before, found = {}, {}
-    sample = stage.load.run(
-        endpoint, clients, protocol,
-        at_begin=lambda: before.update(endpoint.counts.read()),
-        at_end=lambda: found.update(endpoint.counts.since(before)),
-    )  # fmt: skip
+    before, found, stacks = {}, {}, []
+    sites = endpoint.counts.sites
+
+    def begin():
+        before.update(endpoint.counts.read())
+        stacks.append(sites.read() if sites else None)
+
+    def end():
+        found.update(endpoint.counts.since(before))
+        stacks.append(sites.since(stacks[0]) if sites else ())
+
+    sample = stage.load.run(endpoint, clients, protocol, at_begin=begin, at_end=end)
     replies = max(sample["statements"], 1)
+    for times, functions in stacks[1]:
+        if times > replies / 100:
+            print(f"{times / replies:6.2f}  " + " < ".join(functions[:5]))
     return sample | {name: round(found[key] / replies, 4) for name, key in FIGURES.items()}
