@@ -53,6 +53,7 @@ def arguments(argv):
     add("--pin", action="store_true", help="databases on core 0, proxy and generator on core 1")
     add("--max-spread", type=float, default=0.25, metavar="X",
         help="refuse a ratio whose rounds lie further apart, as a share of the median (0.25)")
+    add("--cold", action="store_true", help="leave out the run of a second that nobody counts, before each case")
     add("--sluice", nargs="+", default=[], metavar="SECTION.KEY=VALUE", help="more lines for Sluice's config")
     add("--pause", action="store_true", help="print the databases' addresses and wait for Enter, to start another proxy")
     add("--json", type=pathlib.Path, metavar="FILE", help="all samples, medians and ratios")
@@ -116,6 +117,8 @@ def run(options):
         if options.rounds < 3:
             print("fewer than three rounds: how far they agree is not known")
         for case in options.play.cases(here):
+            if options.cold:
+                case.warm = None
             results = rounds.play(case, here.endpoints, options.rounds, options.max_spread)
             text = figures.table(case.title, results, case.columns, case.compared)
             judged = [goal.judge(results, options.max_spread) for goal in case.goals]

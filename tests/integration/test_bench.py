@@ -37,7 +37,7 @@ def bench(engine, folder, *arguments):
     done = subprocess.run(
         [
             sys.executable, "-B", ROOT / "bench/compare/run.py", *scenario, *arguments[len(scenario):], "--engine", engine,
-            "--rounds", "1", "--seconds", "1", "--rows", "1000", "--json", file, "--html", page,
+            "--rounds", "1", "--seconds", "1", "--cold", "--rows", "1000", "--json", file, "--html", page,
         ],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
