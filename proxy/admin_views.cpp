@@ -175,6 +175,7 @@ AdminTable status_table(const AdminFilter& filter, const Facts& facts, const Cou
   tell("clients_refused", read(counters.clients_refused));
   tell("statements", read(counters.statements));
   tell("misroutes", read(counters.misroutes));
+  tell("reads_shared", read(counters.reads_shared));
   tell("reads_moved", read(counters.reads_moved));
   tell("writes_held", read(counters.writes_held));
   tell("outcomes_unknown", read(counters.outcomes_unknown));

@@ -189,6 +189,7 @@ Task<Next> ClientSession::prepare(Work& work, const protocol::ClientCommand& com
   auto rewritten = rewrite(work, classified, runner_, record_->id);
   std::string sql = rewritten ? std::move(*rewritten) : std::string(command.text);
   work.prepared = &runner_.statements().add(std::move(sql), classified, runner_.state());
+  work.prepared->state_version = runner_.state_version();
   const std::uint32_t id = work.prepared->id;
   // Preparing has none of the effects of executing.
   work.statement.access = classified.access;

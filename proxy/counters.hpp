@@ -35,6 +35,7 @@ struct BackendCounters {
   Count link_errors{0};     ///< links that could not be opened or died in use
   Count reads{0};           ///< statements served as reads
   Count writes{0};          ///< everything else
+  Count answered{0};        ///< exchanges whose reply is complete
   Count bytes_received{0};  ///< of replies
   Count latency_us{0};      ///< EWMA of reply times
   Latency replies;          ///< from a command sent to the end of its reply
@@ -52,6 +53,7 @@ struct Counters {
   Count clients_refused{0};                                ///< limit or failed login
   Count statements{0};
   Count misroutes{0};         ///< a replica refused what was taken for a read
+  Count reads_shared{0};      ///< reads served on a link that several sessions use
   Count reads_moved{0};       ///< reads run again elsewhere after a link was lost
   Count writes_held{0};       ///< statements that had to wait for a primary
   Count outcomes_unknown{0};  ///< writes lost in flight

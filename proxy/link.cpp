@@ -58,7 +58,9 @@ void Link::begin(protocol::ReplyKind kind, ReplySink* sink, ExchangeTag tag) {
   streaming_ = true;
   streaming_reply_ = kind != protocol::ReplyKind::none;
   if (!streaming_reply_) return;
-  Exchange& exchange = exchanges_.emplace_back(Exchange{{}, kind, sink, tag, Clock::now()});
+  const auto now = Clock::now();
+  if (exchanges_.empty()) front_since_ = now;
+  Exchange& exchange = exchanges_.emplace_back(Exchange{{}, kind, sink, tag, now});
   exchange.tracker.reset(kind, facts_.capabilities, 1);
   add(counters_.in_flight);
 }
@@ -94,6 +96,25 @@ void Link::flush() {
   out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent));
   writing_ = true;
   asio::co_spawn(stream_->executor(), write_loop(self_.lock()), rethrow);
+}
+
+void Link::flush_soon() {
+  if (flush_posted_ || closed_) return;
+  flush_posted_ = true;
+  auto flush_now = [self = self_.lock()] {
+    self->flush_posted_ = false;
+    self->flush();
+  };
+  asio::post(stream_->executor(), std::move(flush_now));
+}
+
+void Link::evacuate() {
+  shared = false;
+  for (std::size_t i = 1; i < exchanges_.size(); ++i) {
+    Exchange& exchange = exchanges_[i];
+    if (ReplySink* sink = std::exchange(exchange.sink, nullptr))
+      sink->on_end(exchange.tag, exchange.tracker, moved_elsewhere);
+  }
 }
 
 Task<> Link::room() {
@@ -138,8 +159,12 @@ void Link::finish_front(error_code error) {
   exchanges_.pop_front();
   subtract(counters_.in_flight);
   if (!error) {
+    const auto ended = Clock::now();
+    last_service_ = std::chrono::duration_cast<std::chrono::microseconds>(ended - front_since_);
+    front_since_ = ended;
+    add(counters_.answered);
     const auto took =
-        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - exchange.sent_at);
+        std::chrono::duration_cast<std::chrono::microseconds>(ended - exchange.sent_at);
     const std::uint64_t before = read(counters_.latency_us);
     const auto now = static_cast<std::uint64_t>(took.count());
     counters_.replies.observe(now);

@@ -10,6 +10,11 @@
 ///
 /// When a link closes, every exchange that is still open ends with an error.
 ///
+/// A link that is `shared` carries the exchanges of several sessions. If the one
+/// that the backend works on turns out slow or big, `evacuate` ends those behind it
+/// with `moved_elsewhere`, drops their replies when they come, and leaves the link to
+/// that one.
+///
 /// Back-pressure: a sink that is saturated stops the reading until `resume()`;
 /// a sender of much waits for `room()`.
 /// Lifetime: shared between the pool, whoever uses it, and its own two loops;
@@ -20,6 +25,8 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "protocol/backend_login.hpp"
 #include "protocol/response.hpp"
@@ -33,6 +40,9 @@
 namespace sluice::proxy {
 
 class Link;
+
+/// How an exchange ends that had to leave a shared link: it may be sent on another.
+inline const error_code moved_elsewhere = asio::error::try_again;
 
 /// What an exchange is to its sink: the sink's own word, passed back as it is.
 using ExchangeTag = std::uint32_t;
@@ -72,6 +82,10 @@ class Link {
   [[nodiscard]] std::size_t backend() const noexcept { return backend_; }
   [[nodiscard]] routing::LinkRole role() const noexcept { return role_; }
   [[nodiscard]] const protocol::BackendFacts& facts() const noexcept { return facts_; }
+  [[nodiscard]] routing::Flavour flavour() const noexcept {
+    return facts_.flavour == protocol::Flavour::mariadb ? routing::Flavour::mariadb
+                                                        : routing::Flavour::mysql;
+  }
   [[nodiscard]] Clock::time_point opened_at() const noexcept { return opened_at_; }
   [[nodiscard]] bool closed() const noexcept { return closed_; }
   /// No reply is outstanding, nothing waits to be written, no command is half sent.
@@ -86,6 +100,8 @@ class Link {
   routing::StateVector baseline;
   routing::UserVariables user_variables;
   PreparedCache prepared;
+  /// Being prepared by one session, and who else waits for it: by the cache's key.
+  std::unordered_map<std::string, std::vector<Event*>> preparing;
   /// A state was left behind that the image does not show; reset before reuse.
   bool dirty = false;
   /// A KILL is on its way to this link's thread: it must not serve another.
@@ -95,6 +111,8 @@ class Link {
   std::uint32_t user = 0;
   /// Warnings or errors of the present user may still be in the diagnostics area.
   bool has_conditions = false;
+  /// Exchanges of several sessions are, or may be, on it; see `evacuate`.
+  bool shared = false;
   /// The present user's command, not only the state ahead of it, has been queued.
   bool sent_main = false;
   /// The right to exist under the backend's budget; given back when the link closes.
@@ -113,10 +131,29 @@ class Link {
   void end(std::uint8_t first_sequence);
   /// Writes what is queued, without waiting.
   void flush();
+  /// The same when all that is ready to run now has run, so that what several
+  /// sessions send goes out together.
+  void flush_soon();
   [[nodiscard]] std::size_t queued() const noexcept { return out_.size() + sending_.size(); }
   /// Waits until what is queued is below the mark for streaming, or the link closed.
   Task<> room();
   void infile_sent(std::uint8_t next_sequence);
+
+  // --- sharing ---
+
+  /// Exchanges whose reply is not complete.
+  [[nodiscard]] std::size_t depth() const noexcept { return exchanges_.size(); }
+  /// Since when the backend could work on the first of them; meaningless without one.
+  [[nodiscard]] Clock::time_point front_since() const noexcept { return front_since_; }
+  /// How long the backend took for the exchange that has just ended, without what was
+  /// ahead of it.
+  [[nodiscard]] std::chrono::microseconds last_service() const noexcept { return last_service_; }
+  /// The backend works on this one's exchange, as far as one can know from here.
+  [[nodiscard]] bool serves(const ReplySink* sink) const noexcept {
+    return !exchanges_.empty() && exchanges_.front().sink == sink;
+  }
+  /// Leaves the link to the first exchange: see above.
+  void evacuate();
 
   void resume();
   /// The sink goes away: its replies are dropped.
@@ -149,11 +186,14 @@ class Link {
   routing::LinkRole role_;
   BackendCounters& counters_;
   Clock::time_point opened_at_ = Clock::now();
+  Clock::time_point front_since_{};
+  std::chrono::microseconds last_service_{0};
   std::deque<Exchange> exchanges_;
   protocol::Buffer out_;      // queued, not yet given to the kernel
   protocol::Buffer sending_;  // being written by write_loop
   std::size_t needed_ = 0;    // bytes that the front's tracker asked for
   bool writing_ = false;
+  bool flush_posted_ = false;
   bool streaming_ = false;  // between begin() and end()
   bool streaming_reply_ = false;
   bool closed_ = false;

@@ -58,6 +58,11 @@ Task<PlaceOutcome> LinkPool::obtain(PlaceRequest request) {
     auto token = environment_.budgets[backend]->acquire();
     if (!token && evict_idle(backend)) token = environment_.budgets[backend]->acquire();
     if (token) co_return co_await open(request, std::move(token));
+    if (request.only_if_free) {
+      outcome.failure.error = asio::error::no_buffer_space;
+      outcome.failure.detail = "all links to the backend are in use";
+      co_return outcome;
+    }
     // A session that merely keeps a link handy gives it up for one in need.
     const Yield yielded = relieve(backend);
     if (yielded == Yield::now) continue;
@@ -167,8 +172,11 @@ Task<PlaceOutcome> LinkPool::open(PlaceRequest& request, std::shared_ptr<void> t
 }
 
 bool LinkPool::reusable(const Link& link, Clock::time_point now) const {
-  if (closed_ || link.closed() || !link.quiet() || link.dirty || link.kills_pending > 0)
-    return false;
+  return link.quiet() && !link.dirty && link.kills_pending == 0 && current(link, now);
+}
+
+bool LinkPool::current(const Link& link, Clock::time_point now) const {
+  if (closed_ || link.closed()) return false;
   if (link.opened_at() <= retired_at_[link.backend()]) return false;
   const auto max_age = environment_.settings->pool.max_age;
   return max_age.count() == 0 || now - link.opened_at() < max_age;

@@ -86,6 +86,7 @@ struct PlaceRequest {
   const routing::StateVector* wanted = nullptr;  ///< the session's; borrowed over the await
   config::Secret password;
   Clock::time_point until;
+  bool only_if_free = false;  ///< fail rather than wait, or ask others, for a place in the budget
 };
 
 struct PlaceOutcome {
@@ -160,6 +161,10 @@ class LinkPool {
   void sweep(Clock::time_point now);
   /// Closes every link, for good: nobody obtains one any more.
   void close_all();
+
+  /// Nothing speaks against using it on: it is open, not too old, and the backend's
+  /// links have not been retired since.
+  [[nodiscard]] bool current(const Link& link, Clock::time_point now) const;
 
   /// Cuts every link to `backend`, in use or not: it does not answer.
   void cut(std::size_t backend);

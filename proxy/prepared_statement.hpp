@@ -20,11 +20,12 @@ struct PreparedStatement {
   routing::Statement statement;  ///< its classification; `name` is not kept
   std::uint16_t parameters = 0;
   std::uint16_t columns = 0;
-  protocol::Buffer types;        ///< of the parameters, as the client bound them last
-  routing::StateVector state;    ///< of the session at PREPARE: names resolve in it
-  std::string key;               ///< text and state, for the links' caches
-  routing::Digest digest = 0;    ///< 0: nobody has asked for it yet
-  bool sends_long_data = false;  ///< pieces are on their way to the held link
+  protocol::Buffer types;           ///< of the parameters, as the client bound them last
+  routing::StateVector state;       ///< of the session at PREPARE: names resolve in it
+  std::uint64_t state_version = 0;  ///< of the session's state, then
+  std::string key;                  ///< text and state, for the links' caches
+  routing::Digest digest = 0;       ///< 0: nobody has asked for it yet
+  bool sends_long_data = false;     ///< pieces are on their way to the held link
   bool has_cursor = false;
 
   /// What the held link calls it while rows or pieces belong to this one alone.

@@ -36,7 +36,8 @@ void Relay::begin(protocol::Capabilities capabilities, routing::Flavour flavour)
   sync_error_.clear();
   prepared_.reset();
   syncs_left_ = 0;
-  ended_ = lost_ = flushed_ = infile_ = false;
+  ended_ = lost_ = moved_ = flushed_ = infile_ = false;
+  shared_link_ = nullptr;
   event_.clear();
 }
 
@@ -59,7 +60,9 @@ Task<RelayEnd> Relay::wait_sync() {
 Task<RelayEnd> Relay::wait(std::shared_ptr<Link> link) {
   for (;;) {
     if (!sync_error_.empty() && ended_) co_return RelayEnd::sync_failed;
-    if (lost_) co_return flushed_ ? RelayEnd::cut : RelayEnd::lost;
+    if (lost_) {
+      co_return flushed_ ? RelayEnd::cut : moved_ ? RelayEnd::moved : RelayEnd::lost;
+    }
     if (ended_) co_return RelayEnd::complete;
     if (infile_) {
       error_code error = co_await pass_on();
@@ -138,8 +141,8 @@ Task<error_code> Relay::send_file(std::shared_ptr<Link> link) {
 
 void Relay::on_bytes(ExchangeTag tag, protocol::Bytes bytes) {
   if (tag != main_tag || !sync_error_.empty()) return;
-  summary_.bytes += bytes.size();
-  if (out_.empty() && bytes.size() >= direct_write && !client_.encrypted() && sending_.empty()) {
+  if (out_.empty() && bytes.size() >= direct_write && !client_.encrypted() && sending_.empty() &&
+      !sharing()) {
     error_code error;
     const std::size_t sent = client_.try_write(bytes, error);
     // A broken client shows itself again when the rest is written.
@@ -147,7 +150,15 @@ void Relay::on_bytes(ExchangeTag tag, protocol::Bytes bytes) {
     bytes = bytes.subspan(sent);
   }
   out_.insert(out_.end(), bytes.begin(), bytes.end());
-  if (saturated()) event_.notify();
+  if (out_.size() < limit_) return;
+  // Others shall not wait behind it, nor for its client.
+  if (sharing()) shared_link_->evacuate();
+  event_.notify();
+}
+
+void Relay::cut_off() {
+  lost_ = true;
+  event_.notify();
 }
 
 void Relay::on_packet(ExchangeTag tag, Kind kind, protocol::Bytes packet,
@@ -157,7 +168,6 @@ void Relay::on_packet(ExchangeTag tag, Kind kind, protocol::Bytes packet,
     return;
   }
   if (!sync_error_.empty()) return;
-  summary_.bytes += packet.size();
   protocol::Buffer& to = last ? final_ : out_;
   summary_.trackers_heard = kind == Kind::ok && ok != nullptr;
   if (kind == Kind::ok && ok != nullptr) {
@@ -178,6 +188,10 @@ void Relay::on_packet(ExchangeTag tag, Kind kind, protocol::Bytes packet,
     if (prepared)
       protocol::rewrite_statement_id(std::span(to).subspan(at + packet_header_size), prepare_id_);
     return;
+  }
+  if (kind == Kind::eof) {
+    const auto eof = protocol::decode_eof(packet.subspan(packet_header_size));
+    if (eof) summary_.warnings = eof->warnings;
   }
   to.insert(to.end(), packet.begin(), packet.end());
   // Without trackers nothing tells such a client what has changed.
@@ -250,12 +264,15 @@ void Relay::on_infile(ExchangeTag tag, protocol::Bytes packet) {
 void Relay::on_end(ExchangeTag tag, const protocol::ResponseTracker& tracker, error_code error) {
   if (error) {
     lost_ = true;
+    moved_ = error == moved_elsewhere;
   } else if (tag != main_tag) {
     --syncs_left_;
   } else {
     ended_ = true;
     summary_.status = tracker.status();
     summary_.cursor_open = tracker.cursor_open();
+    summary_.rows = tracker.rows();
+    summary_.bytes = tracker.bytes();
   }
   event_.notify();
 }

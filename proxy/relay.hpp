@@ -33,6 +33,7 @@ struct ReplySummary {
   bool one_shot_set = false;     ///< a variable that cannot be replayed was set
   bool cursor_open = false;
   std::uint64_t last_insert_id = 0;
+  std::uint64_t rows = 0;   ///< of the last result
   std::uint16_t warnings = 0;
   std::uint64_t bytes = 0;  ///< of the whole reply, as the backend sent it
   routing::GtidSet gtid;    ///< what it committed, as far as trackers tell
@@ -43,6 +44,7 @@ enum class RelayEnd : std::uint8_t {
   sync_failed,  ///< a state exchange ahead of it was refused; `sync_error()` has the ERR
   refused,      ///< what had to go ahead of it, by itself, was refused; nothing was sent
   lost,         ///< the link was lost before a byte of it reached the client
+  moved,        ///< it had to leave a shared link, before a byte reached the client
   cut,          ///< the link was lost when a part had reached the client
   client_gone,  ///< the client does not take it
 };
@@ -58,6 +60,11 @@ class Relay final : public ReplySink {
   /// Forgets the last reply. `capabilities` are the client's, `flavour` the
   /// backend's (its GTIDs are read in it).
   void begin(protocol::Capabilities capabilities, routing::Flavour flavour);
+  /// The exchange will be one of several sessions' on `link`: the reply is kept whole
+  /// until it ends, or takes more than the buffer and the link is left to it alone.
+  void share(Link& link) noexcept { shared_link_ = &link; }
+  /// Ends the wait as if the link were lost: a KILL, or the session's end.
+  void cut_off();
   /// How many state exchanges have been queued ahead of the main one.
   void expect_syncs(unsigned count) noexcept { syncs_left_ = count; }
   /// Waits for the reply, passing on what does not fit the buffer.
@@ -95,7 +102,12 @@ class Relay final : public ReplySink {
                  const protocol::OkPacket* ok, bool last) override;
   void on_infile(ExchangeTag tag, protocol::Bytes packet) override;
   void on_end(ExchangeTag tag, const protocol::ResponseTracker& tracker, error_code error) override;
-  [[nodiscard]] bool saturated() const noexcept override { return out_.size() >= limit_; }
+  [[nodiscard]] bool saturated() const noexcept override {
+    return out_.size() >= limit_ && !sharing();
+  }
+  [[nodiscard]] bool sharing() const noexcept {
+    return shared_link_ != nullptr && shared_link_->shared;
+  }
 
   void take_sync(protocol::ResponseTracker::Packet kind, protocol::Bytes packet);
   void take_ok(protocol::Bytes packet, const protocol::OkPacket& ok, protocol::Buffer& to);
@@ -116,9 +128,11 @@ class Relay final : public ReplySink {
   protocol::Buffer sync_error_;
   std::optional<protocol::PrepareOk> prepared_;
   std::uint32_t prepare_id_ = 0;
+  Link* shared_link_ = nullptr;
   unsigned syncs_left_ = 0;
   bool ended_ = false;
   bool lost_ = false;
+  bool moved_ = false;
   bool flushed_ = false;
   bool infile_ = false;
 };

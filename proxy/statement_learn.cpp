@@ -51,6 +51,7 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
   }
   if (summary.state_learned) {
     wanted_ = slot.place->image;
+    state_changed();
     update_dialect();
     record_.set_names({user_, wanted_.schema});
   }
@@ -260,6 +261,7 @@ Task<> StatementRunner::learn_collation(std::shared_ptr<Link> link) {
   if (query.rows().size() != 1 || query.rows()[0].size() != 1 || !query.rows()[0][0]) co_return;
   wanted_.set("collation_connection", *query.rows()[0][0]);
   link->image = wanted_;
+  state_changed();
   update_dialect();
 }
 

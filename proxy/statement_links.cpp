@@ -105,18 +105,38 @@ Task<> StatementRunner::hand_back(Place place, std::shared_ptr<InsertId> insert_
 
 void StatementRunner::abort() noexcept {
   aborted_ = true;
+  if (sharing_) {
+    sharing_->abandon(&relay_);
+    relay_.cut_off();
+  }
   if (in_use_ != nullptr && in_use_->place) in_use_->place->close();
+}
+
+/// Where the present command is under way; null if it has not been sent.
+std::shared_ptr<Link> StatementRunner::link_at_work() const {
+  if (sharing_) return sharing_;
+  return in_use_ != nullptr && in_use_->place->sent_main ? in_use_->place.link() : nullptr;
 }
 
 Task<> StatementRunner::kill_query() {
   if (!running_) co_return;
   const std::uint64_t run = runs_;
   if (killing_) co_return;  // another KILL is at it
-  if (in_use_ == nullptr || !in_use_->place->sent_main) {
+  const std::shared_ptr<Link> victim = link_at_work();
+  if (!victim) {
     kill_requested_ = true;  // it has not been sent, and will not be
     co_return;
   }
-  const std::shared_ptr<Link> victim = in_use_->place.link();
+  if (victim == sharing_) {
+    // Its own error is answered by Sluice, whether the backend gets to it or not.
+    kill_requested_ = true;
+    if (!victim->serves(&relay_)) {
+      victim->abandon(&relay_);
+      relay_.cut_off();
+      co_return;
+    }
+    victim->evacuate();  // a KILL must not hit a neighbour
+  }
   ++victim->kills_pending;
   killing_ = true;
   PlaceRequest request{.kind = kind_for(victim->backend(), victim->role()),
@@ -127,8 +147,8 @@ Task<> StatementRunner::kill_query() {
   const auto until = Clock::now() + kill_patience;
   // A server forgets a KILL QUERY that comes before the statement has begun: say it
   // again as long as that very statement is under way.
-  while (outcome.place && running_ && runs_ == run && in_use_ != nullptr &&
-         in_use_->place.link() == victim && !victim->quiet() && Clock::now() < until) {
+  while (outcome.place && running_ && runs_ == run && link_at_work() == victim &&
+         !victim->quiet() && Clock::now() < until) {
     InternalQuery query(worker_.executor());
     const auto thread = victim->facts().connection_id;
     std::string statement = "KILL QUERY " + std::to_string(thread);

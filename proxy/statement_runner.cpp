@@ -28,6 +28,17 @@ bool asks_insert_id(std::string_view sql) {
   return false;
 }
 
+/// What a statement that ran beside others on a busy backend would have taken with
+/// less of a crowd; without this, a crowd of quick ones would look slow, and stay one.
+std::chrono::microseconds alone_time(const BackendCounters& counters,
+                                     std::chrono::microseconds took) {
+  constexpr std::uint64_t no_crowd = 8;
+  constexpr std::uint64_t most = 32;
+  const std::uint64_t crowd =
+      std::clamp<std::uint64_t>(read(counters.in_flight) / no_crowd, 1, most);
+  return took / static_cast<std::chrono::microseconds::rep>(crowd);
+}
+
 /// Errors by which a replica says that what it was sent writes (P2).
 bool refuses_writes(std::uint16_t code) {
   return code == errors::cant_in_read_only_transaction || code == errors::option_prevents ||
@@ -55,6 +66,8 @@ StatementRunner::StatementRunner(Worker& worker, PacketStream& client, SessionRe
 
 StatementRunner::~StatementRunner() {
   worker_.pool().remove_holder(*this);
+  if (sharing_) sharing_->abandon(&relay_);
+  leave_groups();
   for (Slot* slot : {&primary_, &replica_}) {
     if (!slot->place) continue;
     slot->place->abandon(&relay_);
@@ -75,6 +88,7 @@ void StatementRunner::begin_session(const protocol::ClientIdentity& identity, st
   policy_ = policy;
   reset();
   wanted_.schema = identity.schema;
+  state_changed();
   show();
 }
 
@@ -91,6 +105,8 @@ void StatementRunner::reset() {
   uncarried_.clear();
   held_.clear();
   statements_.clear();
+  previous_rows_.reset();
+  state_changed();
   update_dialect();
   show();
 }
@@ -101,6 +117,7 @@ void StatementRunner::set_multi_statements(bool on) {
   } else {
     capabilities_ &= ~protocol::capability::multi_statements;
   }
+  state_changed();
   update_dialect();
   // The link that cannot be left is switched by the command itself.
   if (home_ != nullptr && home_->place) home_->place->dirty = true;
@@ -162,6 +179,19 @@ Task<Next> StatementRunner::run(Work& work) {
     }
     if (trip.rerun) decision.reason = *trip.rerun;
 
+    if (decision.target != Target::held) {
+      const Sharing sharing = judge_sharing(work, decision, trip);
+      if (sharing == Sharing::later) {
+        co_await worker_.shared_links().learnt(work.digest, trip.learn_until);
+        continue;
+      }
+      if (sharing == Sharing::yes) {
+        const std::optional<Next> next = co_await run_shared(work, decision, trip);
+        if (next) co_return *next;
+        continue;
+      }
+    }
+
     Slot& slot = decision.target == Target::held      ? *held
                  : decision.target == Target::primary ? primary_
                                                       : replica_;
@@ -198,11 +228,7 @@ Task<Next> StatementRunner::run(Work& work) {
     }
     if (aborted_ || kill_requested_) continue;
     const std::size_t backend = slot.place->backend();
-    record_.backend.store(static_cast<std::int32_t>(backend), std::memory_order_relaxed);
-    record_.last_reason.store(decision.reason, std::memory_order_relaxed);
-    add(shared.counters.decisions[static_cast<std::size_t>(decision.reason)]);
-    auto& counted = *shared.counters.backends[backend];
-    add(work.statement.access == routing::Access::read ? counted.reads : counted.writes);
+    note_decision(work, backend, decision.reason);
 
     const InUse in_use(in_use_, slot);
     const Attempt attempt{.backend = backend,
@@ -211,14 +237,14 @@ Task<Next> StatementRunner::run(Work& work) {
                           .in_transaction = in_transaction(),
                           .on_replica = slot.place->role() == LinkRole::replica,
                           .retryable = work.statement.access == routing::Access::read && !bound() &&
-                                       !work.streamed && work.how != Work::How::fetch,
-                          .began = Clock::now()};
+                                       !work.streamed && work.how != Work::How::fetch};
     const RelayEnd end = co_await exchange(work, slot);
     std::optional<Next> next;
     switch (end) {
       case RelayEnd::complete: next = co_await after_reply(work, slot, attempt, trip); break;
       case RelayEnd::sync_failed:
       case RelayEnd::refused: next = co_await after_refusal(work, slot, attempt, trip, end); break;
+      case RelayEnd::moved:  // of shared links only
       case RelayEnd::lost: next = co_await after_loss(work, slot, attempt, trip); break;
       case RelayEnd::cut:
       case RelayEnd::client_gone:
@@ -266,7 +292,11 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
     co_return co_await answer_error(work, errors::cant_in_read_only_transaction, "25006",
                                     "Cannot execute statement in a READ ONLY transaction");
   }
-  if (attempt.retryable) note_digest(work, attempt);
+  const bool shareable_read = shareable(work);
+  if (attempt.retryable && work.how != Work::How::prepare && !work.sql.empty())
+    note_digest(work, attempt.backend,
+                alone_time(*worker_.shared().counters.backends[attempt.backend],
+                           slot.place->last_service()));
   learn(work, slot, attempt.pins);
   if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
   if (work.statement.effects.has(routing::Effect::sets_charset) && !relay_.summary().failed)
@@ -275,7 +305,12 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
   consume_command(work);
   const error_code error = co_await relay_.finish();
   last_ = &slot;
+  previous_rows_.reset();
   if (!bound()) home_ = nullptr;
+  if (shareable_read && !relay_.summary().failed && relay_.summary().warnings == 0) {
+    previous_rows_ = relay_.summary().rows;
+    release_unneeded(slot);
+  }
   if (slot.place && slot.place->closed()) slot.place.release();
   running_ = false;
   show();
@@ -337,6 +372,15 @@ Task<std::optional<Next>> StatementRunner::after_loss(Work& work, Slot& slot, At
       "executed is unknown");
 }
 
+void StatementRunner::note_decision(const Work& work, std::size_t backend, routing::Reason reason) {
+  record_.backend.store(static_cast<std::int32_t>(backend), std::memory_order_relaxed);
+  record_.last_reason.store(reason, std::memory_order_relaxed);
+  Counters& counters = worker_.shared().counters;
+  add(counters.decisions[static_cast<std::size_t>(reason)]);
+  BackendCounters& counted = *counters.backends[backend];
+  add(work.statement.access == routing::Access::read ? counted.reads : counted.writes);
+}
+
 void StatementRunner::note_misroute(Work& work) {
   add(worker_.shared().counters.misroutes);
   const std::string_view sql = work.prepared != nullptr ? work.prepared->sql : work.sql;
@@ -347,20 +391,6 @@ void StatementRunner::note_misroute(Work& work) {
   // Its next execution goes to the primary at once.
   work.prepared->statement.access = routing::Access::write;
   work.prepared->statement.cause = routing::Cause::routine;
-}
-
-void StatementRunner::note_digest(const Work& work, const Attempt& attempt) {
-  if (work.how == Work::How::prepare || work.sql.empty()) return;
-  routing::Digest digest = work.prepared != nullptr ? work.prepared->digest : 0;
-  if (digest == 0) digest = routing::digest(work.sql, dialect_);
-  if (work.prepared != nullptr) work.prepared->digest = digest;
-  const auto micros =
-      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - attempt.began).count();
-  const routing::DigestSample sample{.backend = attempt.backend,
-                                     .micros = static_cast<std::uint32_t>(micros),
-                                     .bytes = relay_.summary().bytes,
-                                     .failed = relay_.summary().failed};
-  worker_.digests().observe(digest, sample, work.sql, dialect_);
 }
 
 routing::Statement StatementRunner::classify(std::string_view sql, bool whole) const {

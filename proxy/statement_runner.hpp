@@ -17,6 +17,7 @@
 #include "proxy/link_pool.hpp"
 #include "proxy/prepared_statement.hpp"
 #include "proxy/relay.hpp"
+#include "proxy/shared_links.hpp"
 #include "proxy/worker.hpp"
 #include "routing/held_things.hpp"
 
@@ -41,6 +42,7 @@ struct Work {
   bool wants_cursor = false;
   bool misrouted = false;          ///< taken for a read, but a replica refused it as a write
   std::uint8_t last_sequence = 0;  ///< of the command's last packet, as far as known
+  routing::Digest digest = 0;      ///< 0: nobody has asked for it yet
   const protocol::ClientCommand* command = nullptr;
   protocol::Buffer replacement;  ///< packets to be sent instead of the client's, if any
 };
@@ -96,6 +98,7 @@ class StatementRunner final : public LinkHolder {
   [[nodiscard]] routing::Statement classify(std::string_view sql, bool whole) const;
   [[nodiscard]] const routing::Dialect& dialect() const noexcept { return dialect_; }
   [[nodiscard]] const routing::StateVector& state() const noexcept { return wanted_; }
+  [[nodiscard]] std::uint64_t state_version() const noexcept { return state_version_; }
   [[nodiscard]] protocol::Capabilities capabilities() const noexcept { return capabilities_; }
   [[nodiscard]] std::uint16_t status() const noexcept { return status_; }
   [[nodiscard]] bool bound() const noexcept { return in_transaction() || pins_.any(); }
@@ -136,7 +139,10 @@ class StatementRunner final : public LinkHolder {
     Clock::time_point hold_until;
     std::uint64_t avoid = 0;  ///< bit i: backend i has just failed it
     std::optional<routing::Reason> rerun{};
-    bool held = false;  ///< it has had to wait for a primary
+    bool held = false;                ///< it has had to wait for a primary
+    bool alone = false;               ///< it has to have a link of its own
+    Clock::time_point learn_until{};  ///< it waits for its digest to be judged, until then
+    std::unique_ptr<SharedLinks::Learner> learner{};
 
     void stay_away_from(std::size_t backend) noexcept {
       if (backend < 64) avoid |= std::uint64_t{1} << backend;
@@ -150,7 +156,6 @@ class StatementRunner final : public LinkHolder {
     bool in_transaction = false;
     bool on_replica = false;
     bool retryable = false;  ///< a read that may be sent again elsewhere (P6)
-    Clock::time_point began;
   };
 
   [[nodiscard]] bool in_transaction() const noexcept {
@@ -162,8 +167,23 @@ class StatementRunner final : public LinkHolder {
   Task<OpenFailure> obtain(Slot& slot, std::size_t backend, routing::LinkRole role,
                            Clock::time_point until);
   void give_up_links();
+  void note_decision(const Work& work, std::size_t backend, routing::Reason reason);
+  // Sharing links with other sessions: statement_share.cpp.
+  enum class Sharing : std::uint8_t {
+    no,
+    yes,
+    later,  ///< others are finding out whether it may
+  };
+  [[nodiscard]] bool shareable(const Work& work) const;
+  [[nodiscard]] Sharing judge_sharing(Work& work, const routing::Decision& decision, Trip& trip);
+  [[nodiscard]] std::shared_ptr<SharedGroup> group_at(std::size_t backend, routing::LinkRole role);
+  void note_digest(Work& work, std::size_t backend, std::chrono::microseconds took);
+  void release_unneeded(Slot& slot);
+  void leave_groups();
+  [[nodiscard]] std::shared_ptr<Link> link_at_work() const;
+  void state_changed();
+  Task<std::optional<Next>> run_shared(Work& work, routing::Decision decision, Trip& trip);
   void note_misroute(Work& work);
-  void note_digest(const Work& work, const Attempt& attempt);
   Task<Next> lost_hold(Work& work, bool sent);
   // What follows from the end of an exchange; nullopt: choose again.
   Task<std::optional<Next>> after_reply(Work& work, Slot& slot, Attempt attempt, Trip& trip);
@@ -172,10 +192,12 @@ class StatementRunner final : public LinkHolder {
   Task<std::optional<Next>> after_loss(Work& work, Slot& slot, Attempt attempt, Trip& trip);
   Task<RelayEnd> exchange(Work& work, Slot& slot);
   Task<RelayEnd> send(Work& work, std::shared_ptr<Link> link);
+  void send_on(Work& work, Link& link);
   Task<error_code> ensure_prepared(Work& work, std::shared_ptr<Link> link, const std::string& key);
   Task<error_code> sync_now(std::shared_ptr<Link> link, const routing::StateVector& wanted);
   unsigned queue_user_variables(Link& link);
   unsigned queue_clearing(Link& link);
+  unsigned queue_previous(Link& link);
   unsigned queue_sync(Link& link, const routing::StateVector& wanted, bool previous_id);
   Task<RelayEnd> stream_command(Work& work, std::shared_ptr<Link> link);
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
@@ -234,9 +256,14 @@ class StatementRunner final : public LinkHolder {
   Slot primary_;
   Slot replica_;
   Slot* unsettled_slot_ = &primary_;
-  Slot* last_ = nullptr;    // where the previous statement ran
-  Slot* home_ = nullptr;    // where the transaction or the pins are
-  Slot* in_use_ = nullptr;  // a command is under way on it
+  Slot* last_ = nullptr;           // where the previous statement ran
+  Slot* home_ = nullptr;           // where the transaction or the pins are
+  Slot* in_use_ = nullptr;         // a command is under way on it
+  std::shared_ptr<Link> sharing_;  // a read is under way on it, among those of others
+  std::vector<std::shared_ptr<SharedGroup>> groups_;  // by backend, for the present state
+  std::uint64_t state_version_ = 1;                   // tells one value of wanted_ from the next
+  /// Rows of the previous statement, if that was a read and left no warnings.
+  std::optional<std::uint64_t> previous_rows_;
   bool running_ = false;
   bool aborted_ = false;
   bool kill_requested_ = false;  // KILL QUERY came before the statement was sent

@@ -15,11 +15,6 @@ using protocol::packet_header_size;
 /// Where the statement id of a stmt_* payload ends.
 constexpr std::size_t statement_id_end = 1 + 4;
 
-routing::Flavour flavour_of(const Link& link) {
-  return link.facts().flavour == protocol::Flavour::mariadb ? routing::Flavour::mariadb
-                                                            : routing::Flavour::mysql;
-}
-
 }  // namespace
 
 Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
@@ -34,7 +29,7 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   }
   const bool insert_id_wanted =
       work.statement.effects.has(routing::Effect::speaks_of_previous) && link->user != record_.id;
-  relay_.begin(capabilities_, flavour_of(*link));
+  relay_.begin(capabilities_, link->flavour());
   unsigned syncs = queue_sync(*link, wanted_, insert_id_wanted);
   // When the link changes hands, even if the statement has no need of them: later
   // on the SET would disturb what the next statement says of this one.
@@ -42,7 +37,13 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
       (routing::looks_at_user_variables(work.statement) || link->user != record_.id) &&
       link->user_variables != user_variables_;
   if (variables) syncs += queue_user_variables(*link);
-  if (link->user != record_.id && link->has_conditions) syncs += queue_clearing(*link);
+  const bool previous_elsewhere =
+      work.statement.effects.has(routing::Effect::speaks_of_previous) && last_ != &slot;
+  if (previous_elsewhere && previous_rows_) {
+    syncs += queue_previous(*link);
+  } else if (link->user != record_.id && link->has_conditions) {
+    syncs += queue_clearing(*link);
+  }
   relay_.expect_syncs(syncs);
   // A read may go out right behind its state: if the state is refused, so is it.
   // Whatever may write waits for the word that the state is right.
@@ -93,6 +94,13 @@ Task<RelayEnd> StatementRunner::send(Work& work, std::shared_ptr<Link> link) {
     link->send(scratch_, protocol::ReplyKind::none, nullptr, 0);
   }
   if (work.streamed) co_return co_await stream_command(work, link);
+  send_on(work, *link);
+  link->flush();
+  co_return RelayEnd::complete;
+}
+
+/// Queues the command as it is in the buffer, with the link's own statement id.
+void StatementRunner::send_on(Work& work, Link& link) {
   const protocol::Bytes packets = work.replacement.empty() ? client_.input().first(work.buffered)
                                                            : protocol::Bytes(work.replacement);
   if (work.how == Work::How::prepare) relay_.expect_prepare(work.prepared->id);
@@ -100,14 +108,12 @@ Task<RelayEnd> StatementRunner::send(Work& work, std::shared_ptr<Link> link) {
     const bool its_own =
         work.wants_cursor || work.prepared->sends_long_data || work.how == Work::How::fetch;
     scratch_.clear();
-    write_execute(work, *link, its_own ? work.prepared->key_of_its_own() : work.prepared->key,
+    write_execute(work, link, its_own ? work.prepared->key_of_its_own() : work.prepared->key,
                   scratch_);
-    link->send(scratch_, work.kind, &relay_, Relay::main_tag);
+    link.send(scratch_, work.kind, &relay_, Relay::main_tag);
   } else {
-    link->send(packets, work.kind, &relay_, Relay::main_tag);
+    link.send(packets, work.kind, &relay_, Relay::main_tag);
   }
-  link->flush();
-  co_return RelayEnd::complete;
 }
 
 /// The command's packets with the link's id, and with the types if this server
@@ -213,6 +219,34 @@ unsigned StatementRunner::queue_clearing(Link& link) {
   return 1;
 }
 
+/// Leaves the link as a read of `previous_rows_` rows does that went well elsewhere:
+/// for FOUND_ROWS(), ROW_COUNT() and SHOW WARNINGS.
+unsigned StatementRunner::queue_previous(Link& link) {
+  static constexpr std::string_view digits =
+      "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 "
+      "UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL "
+      "SELECT 9) ";
+  std::string from;
+  std::string number;
+  std::uint64_t reach = 1;
+  for (char name = 'a'; reach == 1 || reach < *previous_rows_; ++name, reach *= 10) {
+    from += reach == 1 ? "" : ", ";
+    from += digits;
+    from += name;
+    number += reach == 1 ? "" : "+";
+    number += name;
+    number += ".n*" + std::to_string(reach);
+  }
+  scratch_.clear();
+  protocol::append_command(
+      scratch_, Command::query,
+      "SELECT 0 FROM " + from + " WHERE " + number + " < " + std::to_string(*previous_rows_),
+      link.facts().capabilities);
+  link.send(scratch_, protocol::ReplyKind::query, &relay_, Relay::sync_tag);
+  link.has_conditions = false;
+  return 1;
+}
+
 unsigned StatementRunner::queue_user_variables(Link& link) {
   const std::string statement = difference(link.user_variables, user_variables_);
   if (statement.empty()) return 0;
@@ -225,7 +259,7 @@ unsigned StatementRunner::queue_user_variables(Link& link) {
 
 Task<error_code> StatementRunner::sync_now(std::shared_ptr<Link> link,
                                            const routing::StateVector& wanted) {
-  relay_.begin(capabilities_, flavour_of(*link));
+  relay_.begin(capabilities_, link->flavour());
   const unsigned syncs = queue_sync(*link, wanted, false);
   relay_.expect_syncs(syncs);
   link->flush();

@@ -30,6 +30,7 @@ Worker::Worker(std::size_t index, std::size_t workers, Shared& shared)
       pool_(context_.get_executor(),
             {shared.settings, shared.counters, shared.budgets, shared.backend_tls,
              [this](std::size_t backend) { shared_.ask_for_relief(index_, backend); }}),
+      shared_links_(context_.get_executor(), pool_, shared.counters),
       topology_(shared.topology),
       random_(std::random_device{}()),
       digests_(static_cast<std::size_t>(shared.settings->limits.digest_memory.bytes) / workers,
@@ -170,6 +171,7 @@ Task<> Worker::housekeeping() {
     housekeeping_timer_->expires_after(housekeeping_interval);
     auto [error] = co_await housekeeping_timer_->async_wait(use_result);
     if (error || stopping_) break;
+    shared_links_.sweep(Clock::now());
     pool_.sweep(Clock::now());
     if (draining_)
       for (const auto& session : sessions_) session->drain();

@@ -23,6 +23,7 @@
 #include "proxy/link_pool.hpp"
 #include "proxy/published.hpp"
 #include "proxy/session_registry.hpp"
+#include "proxy/shared_links.hpp"
 #include "routing/digest_table.hpp"
 
 namespace sluice::proxy {
@@ -87,6 +88,7 @@ class Worker {
   [[nodiscard]] Executor executor() { return context_.get_executor(); }
   [[nodiscard]] Shared& shared() noexcept { return shared_; }
   [[nodiscard]] LinkPool& pool() noexcept { return pool_; }
+  [[nodiscard]] SharedLinks& shared_links() noexcept { return shared_links_; }
   [[nodiscard]] routing::DigestTable& digests() noexcept { return digests_; }
   [[nodiscard]] const std::shared_ptr<const routing::Topology>& topology() {
     return topology_.get();
@@ -124,6 +126,7 @@ class Worker {
   asio::io_context context_{1};
   asio::executor_work_guard<Executor> work_;
   LinkPool pool_;
+  SharedLinks shared_links_;
   Published<routing::Topology>::View topology_;
   std::mt19937_64 random_;
   routing::DigestTable digests_;

@@ -263,4 +263,9 @@ bool may_write(const Statement& statement) noexcept {
   }
 }
 
+bool may_share(const Statement& statement) noexcept {
+  return statement.access == Access::read && statement.cause == Cause::plain_read &&
+         statement.effects.none();
+}
+
 }  // namespace sluice::routing

@@ -121,4 +121,8 @@ class Pins {
 /// do not have yet? What only reads, locks, or shapes the session may not.
 [[nodiscard]] bool may_write(const Statement& statement) noexcept;
 
+/// May the statement run among those of other sessions on one link? A plain read that
+/// neither looks at anything of its session, state apart, nor leaves anything there.
+[[nodiscard]] bool may_share(const Statement& statement) noexcept;
+
 }  // namespace sluice::routing

@@ -92,6 +92,59 @@ TEST_F(LinkTest, DropsTheReplyOfASinkThatWentAway) {
   EXPECT_FALSE(link_->closed());
 }
 
+TEST_F(LinkTest, FlushesSoonWhatSeveralSent) {
+  query("SELECT 1", 1);
+  link_->flush_soon();
+  query("SELECT 2", 2);
+  link_->flush_soon();
+  EXPECT_TRUE(peer_.take().empty());
+  settle();
+  EXPECT_EQ(peer_.take(), joined(query_packet("SELECT 1"), query_packet("SELECT 2")));
+}
+
+TEST_F(LinkTest, EvacuatedEndsAllButTheFirstAndDropsTheirReplies) {
+  RecordingSink other;
+  RecordingSink third;
+  link_->shared = true;
+  query("SELECT 1", 1);
+  link_->send(query_packet("SELECT 2"), ReplyKind::query, &other, 2);
+  link_->send(query_packet("SELECT 3"), ReplyKind::query, &third, 3);
+  link_->flush();
+  EXPECT_EQ(link_->depth(), 3U);
+  EXPECT_TRUE(link_->serves(&sink_));
+  EXPECT_FALSE(link_->serves(&other));
+
+  link_->evacuate();
+  EXPECT_FALSE(link_->shared);
+  EXPECT_THAT(other.log, ElementsAre("2: lost"));
+  EXPECT_EQ(other.last_error, moved_elsewhere);
+  EXPECT_THAT(third.log, ElementsAre("3: lost"));
+  EXPECT_TRUE(sink_.log.empty());
+
+  peer_.send(joined(rows_, joined(rows_, ok_)));
+  ASSERT_TRUE(until([&] { return link_->quiet(); }));
+  EXPECT_THAT(sink_.log, ElementsAre("1: bytes", "1: ok last", "1: end"));
+  EXPECT_THAT(other.log, ElementsAre("2: lost"));
+  EXPECT_FALSE(link_->closed());
+  EXPECT_EQ(read(counters_.in_flight), 0U);
+}
+
+// The time that a statement waits for those ahead of it is not its own.
+TEST_F(LinkTest, CountsServiceFromWhenTheStatementAheadHadEnded) {
+  query("SELECT 1", 1);
+  query("SELECT 2", 2);
+  link_->flush();
+  const auto sent = link_->front_since();
+  peer_.send(rows_);
+  ASSERT_TRUE(ended(1));
+  const auto first_ended = link_->front_since();
+  EXPECT_GT(first_ended, sent);
+  EXPECT_LE(link_->last_service(), first_ended - sent);
+  peer_.send(rows_);
+  ASSERT_TRUE(ended(2));
+  EXPECT_LE(link_->last_service(), link_->front_since() - first_ended);
+}
+
 TEST_F(LinkTest, ExpectsNoReplyToACommandThatHasNone) {
   Buffer close;
   protocol::append_stmt_close(close, 7);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/proxy/recording_sink.hpp"
 #include "tests/proxy/stage.hpp"
 
 namespace sluice::proxy {
@@ -53,6 +54,48 @@ class RelayTest : public Stage {
   const Buffer ok_ = Reply(modern).ok().out();
   const Buffer rows_ = Reply(modern).columns(1).row().row().end().out();
 };
+
+// A client that reads slowly must not stop the neighbours of its statement.
+TEST_F(RelayTest, LeavesASharedLinkToItselfOnceItsReplyIsBig) {
+  RecordingSink neighbour;
+  link_->shared = true;
+  relay_.begin(modern, routing::Flavour::mariadb);
+  relay_.share(*link_);
+  link_->send(query_packet("SELECT big"), ReplyKind::query, &relay_, Relay::main_tag);
+  link_->send(query_packet("SELECT 1"), ReplyKind::query, &neighbour, 7);
+  link_->flush();
+  wait();
+  const std::string value(buffer_limit / 2, 'x');
+  const Buffer begun = Reply(modern).columns(1).row(value).out();
+  backend_.peer.send(begun);
+  ASSERT_TRUE(until([&] { return link_->depth() == 2; }));
+  settle();
+  EXPECT_TRUE(link_->shared);
+  EXPECT_TRUE(client_.peer.take().empty());  // it may yet have to be asked again elsewhere
+
+  const Buffer whole = Reply(modern).columns(1).row(value).row(value).row(value).end().out();
+  backend_.peer.send(Bytes(whole).subspan(begun.size()));
+  backend_.peer.send(rows_);
+  EXPECT_EQ(end(), RelayEnd::complete);
+  EXPECT_FALSE(link_->shared);
+  EXPECT_EQ(neighbour.last_error, moved_elsewhere);
+  Buffer got = client_.peer.take();
+  EXPECT_EQ(joined(got, finished()), whole);
+}
+
+TEST_F(RelayTest, SaysThatItWasMovedFromASharedLink) {
+  RecordingSink slow;
+  link_->shared = true;
+  link_->send(query_packet("SELECT SLEEP(1)"), ReplyKind::query, &slow, 7);
+  relay_.begin(modern, routing::Flavour::mariadb);
+  relay_.share(*link_);
+  link_->send(query_packet("SELECT 1"), ReplyKind::query, &relay_, Relay::main_tag);
+  link_->flush();
+  wait();
+  link_->evacuate();
+  EXPECT_EQ(end(), RelayEnd::moved);
+  link_->abandon(&slow);
+}
 
 TEST_F(RelayTest, HoldsBackTheFinalPacketUntilFinished) {
   ask("DO 1");
