@@ -290,7 +290,9 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
     // the transaction that refuses.
     relay_.discard();
     co_return co_await answer_error(work, errors::cant_in_read_only_transaction, "25006",
-                                    "Cannot execute statement in a READ ONLY transaction");
+                                    dialect_.mariadb
+                                        ? "Cannot execute statement in a READ ONLY transaction"
+                                        : "Cannot execute statement in a READ ONLY transaction.");
   }
   const bool shareable_read = shareable(work);
   if (attempt.retryable && work.how != Work::How::prepare && !work.sql.empty())
