@@ -44,7 +44,7 @@ class Packets:
         except OSError as error:
             raise Lost(f"cannot connect: {error}") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._input = b""
+        self._input = bytearray()
         self._sequence = 0
 
     def close(self):
@@ -53,7 +53,7 @@ class Packets:
     def _exactly(self, size):
         while len(self._input) < size:
             try:
-                chunk = self._socket.recv(1 << 16)
+                chunk = self._socket.recv(1 << 18)
             except TimeoutError as error:
                 raise Lost("no answer in time") from error
             except OSError as error:
@@ -61,7 +61,8 @@ class Packets:
             if not chunk:
                 raise Lost("closed")
             self._input += chunk
-        taken, self._input = self._input[:size], self._input[size:]
+        taken = bytes(self._input[:size])
+        del self._input[:size]
         return taken
 
     def receive(self):

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "support"))
+sys.path.append(str(TESTS / "differential"))  # its raw client and its notion of an equal answer
 sys.dont_write_bytecode = True
 
 from cluster import Cluster  # noqa: E402

@@ -144,16 +144,23 @@ class Backend:
         every = {row["Variable_name"]: row["Value"] for row in rows}
         return {name: int(every[name]) for name in names or [n for n in every if n.startswith("Com_")]}
 
+    def general_log_size(self):
+        """Bytes that general_log() has recorded so far."""
+        path = self.directory / "general.log"
+        return path.stat().st_size if path.exists() else 0
+
     @contextlib.contextmanager
     def general_log(self):
-        """Records every statement that arrives: `with b.general_log() as text: …; assert x in text()`."""
-        path = self.directory / "general.log"
-        start = path.stat().st_size if path.exists() else 0
+        """Records every statement that arrives: `with b.general_log() as text: …; assert x in text()`.
+
+        text(since) leaves out what had arrived at an earlier general_log_size().
+        """
+        path, start = self.directory / "general.log", self.general_log_size()
         self.run([f"SET GLOBAL general_log_file='{path}'", "SET GLOBAL general_log=1"])
 
-        def text():
+        def text(since=start):
             with open(path, errors="replace") as log:
-                log.seek(start)
+                log.seek(since)
                 return log.read()
 
         try:

@@ -37,6 +37,14 @@ class Trace:
         """The names of the backends that a statement with this mark was sent to."""
         return {name for name, text in self._logs.items() if mark in text()}
 
+    def moment(self):
+        """Now, for since()."""
+        return {backend.name: backend.general_log_size() for backend in self.cluster.backends}
+
+    def since(self, moment, mark):
+        """The names of the backends that a statement with this mark was sent to after that moment."""
+        return {name for name, text in self._logs.items() if mark in text(moment[name])}
+
     def text(self, backend):
         """All that arrived at one backend."""
         return self._logs[backend.name]()
