@@ -17,7 +17,7 @@ from login import Login, Refused
 from process import wait_until
 from sluice import ADMIN, Sluice
 from statement_trace import Trace
-from twins import OPTIONS, SLUICE_SCHEMA, Twins, make_ground, text_rows
+from twins import OPTIONS, PATIENT, SLUICE_SCHEMA, Twins, make_ground, text_rows
 
 PRIMARY = "primary"
 
@@ -30,7 +30,7 @@ GROUND = (
 
 @pytest.fixture(scope="module")
 def sluice(cluster):
-    with Sluice(cluster, routing={"max_lag": "1m"}) as made:
+    with Sluice(cluster, **PATIENT) as made:
         yield made
 
 

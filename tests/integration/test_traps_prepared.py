@@ -8,7 +8,7 @@ import pytest
 from process import wait_until
 from sluice import Sluice
 from statement_trace import Trace
-from twins import Twins, make_ground
+from twins import PATIENT, Twins, make_ground
 
 PRIMARY, REPLICA = "primary", "replica"
 PREPARE, EXECUTE, CLOSE, PING = 0x16, 0x17, 0x19, 0x0E
@@ -23,14 +23,13 @@ GROUND = (
 
 @pytest.fixture(scope="module")
 def sluice(cluster):
-    """On a busy machine replicas are late; these tests ask where a statement belongs."""
-    with Sluice(cluster, routing={"max_lag": "1m"}) as made:
+    with Sluice(cluster, **PATIENT) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def few_links(cluster):
-    with Sluice(cluster, routing={"max_lag": "1m"}, pool={"max_links": 2}, process={"threads": 1}) as made:
+    with Sluice(cluster, **PATIENT, pool={"max_links": 2}, process={"threads": 1}) as made:
         yield made
 
 

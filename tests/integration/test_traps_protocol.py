@@ -10,7 +10,7 @@ import client
 import wire
 from sluice import Sluice
 from statement_trace import Trace
-from twins import OPTIONS, Twins, make_ground
+from twins import OPTIONS, PATIENT, Twins, make_ground
 
 PRIMARY, REPLICA = "primary", "replica"
 FULL = 0xFFFFFF
@@ -29,8 +29,7 @@ GROUND = (
 
 @pytest.fixture(scope="module")
 def sluice(cluster):
-    """On a busy machine replicas are late; these tests ask what comes back, and from where."""
-    with Sluice(cluster, routing={"max_lag": "1m"}) as made:
+    with Sluice(cluster, **PATIENT) as made:
         yield made
 
 
@@ -211,7 +210,7 @@ def test_a_packet_above_max_allowed_packet_is_refused_as_by_the_server(cluster, 
         for backend in cluster.backends:
             backend.sql(f"SET GLOBAL max_allowed_packet = {MIB}")
             undo.callback(backend.sql, f"SET GLOBAL max_allowed_packet = {1024 * MIB}")
-        own = undo.enter_context(Sluice(cluster, routing={"max_lag": "1m"}))
+        own = undo.enter_context(Sluice(cluster, **PATIENT))
         with Twins(cluster, own, ground) as twins:
             twins.query(f"SELECT LENGTH(REPEAT('x', {2 * MIB}))")
             twins.query("SHOW WARNINGS")
@@ -232,7 +231,7 @@ SHAPES = (
 def test_clients_of_different_capabilities_take_turns_and_never_hear_each_others_shape(cluster, ground):
     """Trap 25: links are shared only among clients whose answers look the same (MySQL Router: error 1210)."""
     # A link for each shape, and no more: they must be reused, or given up for each other.
-    with Sluice(cluster, routing={"max_lag": "1m"}, pool={"max_links": 12}) as few, contextlib.ExitStack() as stack:
+    with Sluice(cluster, **PATIENT, pool={"max_links": 12}) as few, contextlib.ExitStack() as stack:
         shapes = [shape for shape in SHAPES if "optional_metadata" not in shape or cluster.engine.name == "mariadb"]
         everybody = [stack.enter_context(Twins(cluster, few, ground, options=shape)) for shape in shapes]
         for turn in range(3):

@@ -9,7 +9,7 @@ import pytest
 from process import wait_until
 from sluice import Sluice
 from statement_trace import Trace
-from twins import Twins, make_ground
+from twins import PATIENT, Twins, make_ground
 
 PRIMARY, REPLICA = "primary", "replica"
 AUTOCOMMIT, IN_TRANSACTION = 2, 1
@@ -39,8 +39,7 @@ def ground(cluster):
 
 @pytest.fixture(scope="module")
 def sluice(cluster):
-    """On a busy machine replicas are late; these tests ask where a statement belongs."""
-    with Sluice(cluster, routing={"max_lag": "1m"}) as made:
+    with Sluice(cluster, **PATIENT) as made:
         yield made
 
 

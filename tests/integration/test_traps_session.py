@@ -5,7 +5,7 @@ import pytest
 from comparison import VARIABLE_EXCEPTIONS
 from sluice import Sluice
 from statement_trace import Trace
-from twins import Twins, make_ground, text_rows
+from twins import PATIENT, Twins, make_ground, text_rows
 
 PRIMARY, REPLICA = "primary", "replica"
 
@@ -19,15 +19,14 @@ GROUND = (
 
 @pytest.fixture(scope="module")
 def sluice(cluster):
-    """On a busy machine replicas are late; these tests ask where a statement belongs."""
-    with Sluice(cluster, routing={"max_lag": "1m"}) as made:
+    with Sluice(cluster, **PATIENT) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def few_links(cluster):
     """A Sluice whose sessions must take turns on three links a backend."""
-    with Sluice(cluster, routing={"max_lag": "1m"}, pool={"max_links": 3}) as made:
+    with Sluice(cluster, **PATIENT, pool={"max_links": 3}) as made:
         yield made
 
 
