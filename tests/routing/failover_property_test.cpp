@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "failover_model.hpp"
+#include "tests/routing/failover_model.hpp"
 
 namespace sluice::routing {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "failover_model.hpp"
+#include "tests/routing/failover_model.hpp"
 
 namespace sluice::routing {
 namespace {
