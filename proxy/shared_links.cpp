@@ -10,10 +10,12 @@ namespace sluice::proxy {
 namespace {
 
 constexpr std::chrono::milliseconds watch_interval{4};
-/// A front older than this is slow, if the backend has answered others meanwhile: a
-/// busy backend may leave a thread unserved for some of its time slices.
+/// A front is slow if it is older than this and the other links have moved on in so
+/// many of the watch's looks: a busy backend may leave any thread unserved for some of
+/// its time slices, but then it leaves the others unserved too.
 constexpr std::chrono::milliseconds patience{20};
-/// And if it has answered nobody on this worker.
+constexpr unsigned looks = 6;
+/// And if no link moves.
 constexpr std::chrono::milliseconds long_patience{250};
 /// A link whose front is older than this is joined only if the others are crowded.
 constexpr std::chrono::milliseconds sluggish{5};
@@ -326,17 +328,22 @@ Task<> SharedLinks::watch() {
 }
 
 void SharedLinks::look_after(SharedGroup& group, Clock::time_point now) {
-  const std::uint64_t replies = read(counters_.backends[group.backend()]->answered);
+  std::size_t moving = 0;
+  for (SharedGroup::Member& member : group.links_) {
+    const Link& link = *member.place;
+    member.moved = link.depth() == 0 || link.front_since() != member.front;
+    member.front = link.front_since();
+    if (member.moved) {
+      member.passed = 0;
+      ++moving;
+    }
+  }
   for (SharedGroup::Member& member : group.links_) {
     Link& link = *member.place;
-    if (!link.shared || link.depth() < 2) continue;
-    if (member.front != link.front_since()) {
-      member.front = link.front_since();
-      member.replies_then = replies;
-    }
+    if (member.moved || !link.shared || link.depth() < 2) continue;
+    if (moving * 2 >= group.links_.size()) ++member.passed;
     const auto age = now - member.front;
-    const bool others_served = replies > member.replies_then;
-    if (age > long_patience || (age > patience && others_served)) link.evacuate();
+    if (age > long_patience || (age > patience && member.passed >= looks)) link.evacuate();
   }
 }
 

@@ -58,9 +58,11 @@ class SharedGroup {
   struct Member {
     Place place;
     bool leaving = false;  ///< nobody joins it; it goes back when it is quiet
-    /// For the watch: the backend's replies when the front was first found old.
+    /// For the watch: the first exchange at its last look, and how often since then
+    /// the other links have moved on.
     Clock::time_point front{};
-    std::uint64_t replies_then = 0;
+    unsigned passed = 0;
+    bool moved = false;  ///< between the last two looks; an idle link could have
   };
 
   static Task<> grow(std::shared_ptr<SharedGroup> self, config::Secret password, bool only_if_free);

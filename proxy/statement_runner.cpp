@@ -30,12 +30,10 @@ bool asks_insert_id(std::string_view sql) {
 
 /// What a statement that ran beside others on a busy backend would have taken with
 /// less of a crowd; without this, a crowd of quick ones would look slow, and stay one.
-std::chrono::microseconds alone_time(const BackendCounters& counters,
-                                     std::chrono::microseconds took) {
+std::chrono::microseconds alone_time(std::uint64_t in_flight, std::chrono::microseconds took) {
   constexpr std::uint64_t no_crowd = 8;
   constexpr std::uint64_t most = 32;
-  const std::uint64_t crowd =
-      std::clamp<std::uint64_t>(read(counters.in_flight) / no_crowd, 1, most);
+  const std::uint64_t crowd = std::clamp<std::uint64_t>(in_flight / no_crowd, 1, most);
   return took / static_cast<std::chrono::microseconds::rep>(crowd);
 }
 
@@ -237,7 +235,8 @@ Task<Next> StatementRunner::run(Work& work) {
                           .in_transaction = in_transaction(),
                           .on_replica = slot.place->role() == LinkRole::replica,
                           .retryable = work.statement.access == routing::Access::read && !bound() &&
-                                       !work.streamed && work.how != Work::How::fetch};
+                                       !work.streamed && work.how != Work::How::fetch,
+                          .crowd = read(shared.counters.backends[backend]->in_flight)};
     const RelayEnd end = co_await exchange(work, slot);
     std::optional<Next> next;
     switch (end) {
@@ -296,9 +295,7 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
   }
   const bool shareable_read = shareable(work);
   if (attempt.retryable && work.how != Work::How::prepare && !work.sql.empty())
-    note_digest(work, attempt.backend,
-                alone_time(*worker_.shared().counters.backends[attempt.backend],
-                           slot.place->last_service()));
+    note_digest(work, attempt.backend, alone_time(attempt.crowd, slot.place->last_service()));
   learn(work, slot, attempt.pins);
   if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
   if (work.statement.effects.has(routing::Effect::sets_charset) && !relay_.summary().failed)

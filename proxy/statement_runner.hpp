@@ -155,7 +155,8 @@ class StatementRunner final : public LinkHolder {
     bool bound = false;
     bool in_transaction = false;
     bool on_replica = false;
-    bool retryable = false;  ///< a read that may be sent again elsewhere (P6)
+    bool retryable = false;   ///< a read that may be sent again elsewhere (P6)
+    std::uint64_t crowd = 0;  ///< in flight on the backend, then
   };
 
   [[nodiscard]] bool in_transaction() const noexcept {

@@ -8,6 +8,8 @@ namespace {
 /// The mean forgets as if it were over so many runs.
 constexpr std::uint64_t mean_runs = 8;
 constexpr float peak_fading = 1.0F / 128;
+/// A single run counts for this many times the bound on the mean at most.
+constexpr float most_counted = 4;
 
 /// What the allocator adds to each block, and the table of buckets to each entry.
 constexpr std::size_t block_overhead = 16;
@@ -31,8 +33,9 @@ std::string_view to_string(SharingVerdict verdict) noexcept {
   return "";
 }
 
-void DigestStats::add(const DigestSample& sample) noexcept {
+void DigestStats::add(const DigestSample& sample, const DigestRules& rules) noexcept {
   ++count;
+  strikes = std::max(0.0F, strikes - rules.forgiven_a_run);
   if (sample.failed) {
     ++errors;
     return;
@@ -40,6 +43,9 @@ void DigestStats::add(const DigestSample& sample) noexcept {
   const auto size = static_cast<float>(sample.bytes);
   const float weight = 1 / static_cast<float>(std::min(runs(), mean_runs));
   micros += (static_cast<float>(sample.micros) - micros) * weight;
+  const float counted =
+      std::min(static_cast<float>(sample.micros), rules.slow_micros * most_counted);
+  judged += (counted - judged) * weight;
   bytes += (size - bytes) * weight;
   max_bytes = std::max(max_bytes, sample.bytes);
   peak_bytes = std::max(size, peak_bytes - peak_bytes * peak_fading);
@@ -47,6 +53,8 @@ void DigestStats::add(const DigestSample& sample) noexcept {
 
 void DigestStats::merge(const DigestStats& other) noexcept {
   micros = mix(micros, runs(), other.micros, other.runs());
+  judged = mix(judged, runs(), other.judged, other.runs());
+  strikes = std::max(strikes, other.strikes);
   bytes = mix(bytes, runs(), other.bytes, other.runs());
   count += other.count;
   errors += other.errors;
@@ -61,7 +69,7 @@ SharingVerdict judge(const DigestStats& stats, const DigestRules& rules, TimePoi
   if (stats.runs() < rules.least_runs) return SharingVerdict::unknown;
   if (stats.bytes > rules.big_bytes || stats.peak_bytes > rules.peak_bytes)
     return SharingVerdict::big;
-  if (stats.micros > rules.slow_micros) return SharingVerdict::slow;
+  if (stats.judged > rules.slow_micros) return SharingVerdict::slow;
   return SharingVerdict::eligible;
 }
 
@@ -123,7 +131,7 @@ void DigestTable::observe(Digest digest, const DigestSample& sample, std::string
     unlink(*entry);
     make_newest(*entry);
   }
-  entry->backends[sample.backend].add(sample);
+  entry->backends[sample.backend].add(sample, rules_);
 }
 
 SharingVerdict DigestTable::verdict(Digest digest, std::size_t backend, TimePoint now) const {
@@ -137,6 +145,9 @@ void DigestTable::penalise(Digest digest, std::size_t backend, TimePoint now) {
   if (at == entries_.end() || backend >= backends_) return;
   DigestStats& stats = at->second.backends[backend];
   if (stats.penalised_until > now) return;  // for what was on its way when it began
+  stats.strikes += 1;
+  if (stats.strikes <= rules_.free_strikes) return;
+  stats.strikes = 0;
   // One that has behaved for long begins anew.
   const bool reformed = now - stats.penalised_until > rules_.most_penalty;
   stats.penalty = stats.penalty.count() == 0 || reformed

@@ -4,8 +4,8 @@
 /// One that shares must be quick and its reply small, since others wait behind
 /// it; so a digest shares only after some runs on links of its own have shown
 /// that. A digest that is not yet known on a backend is judged by the others.
-/// One that kept others waiting all the same goes into the penalty box, for
-/// longer each time.
+/// One that kept others waiting all the same, and not just once in a blue moon, goes
+/// into the penalty box, for longer each time.
 ///
 ///   unknown ──► eligible ◄──► slow, big (by the means of its last runs)
 ///                  └────► penalised ──► eligible (when its time is over)
@@ -40,11 +40,13 @@ enum class SharingVerdict : std::uint8_t {
 /// When a digest may share.
 struct DigestRules {
   std::uint64_t least_runs = 3;
-  float slow_micros = 2'000;     ///< mean time
+  float slow_micros = 2'000;     ///< mean time, no run counting for more than four times this
   float big_bytes = 16 * 1024;   ///< mean size of a reply
   float peak_bytes = 64 * 1024;  ///< the biggest of late
   milliseconds first_penalty{1'000};
   milliseconds most_penalty{300'000};  ///< each is twice the last, up to this
+  float free_strikes = 2;              ///< a busy backend makes the quickest slow now and then
+  float forgiven_a_run = 1.0F / 500;   ///< of its strikes
 };
 
 /// One run. `micros`: from when the backend could begin with it to the end of the
@@ -62,13 +64,15 @@ struct DigestStats {
   std::uint64_t errors = 0;  ///< of `count`
   std::uint64_t max_bytes = 0;
   float micros = 0;      ///< exponentially weighted mean; of the first runs, the plain one
+  float judged = 0;      ///< the same of times cut to what one run may count for
   float bytes = 0;       ///< the same
   float peak_bytes = 0;  ///< maximum that fades with each run
   TimePoint penalised_until{};
   milliseconds penalty{0};  ///< the last one; 0: never
+  float strikes = 0;        ///< times that it kept others waiting, not yet forgiven
 
   [[nodiscard]] std::uint64_t runs() const noexcept { return count - errors; }
-  void add(const DigestSample& sample) noexcept;
+  void add(const DigestSample& sample, const DigestRules& rules) noexcept;
   /// Counts of two workers together: means are weighted by their runs.
   void merge(const DigestStats& other) noexcept;
 };
@@ -102,7 +106,8 @@ class DigestTable {
   [[nodiscard]] bool eligible(Digest digest, std::size_t backend, TimePoint now) const {
     return verdict(digest, backend, now) == SharingVerdict::eligible;
   }
-  /// It turned out slow or big on a shared link: not again for a while.
+  /// It turned out slow or big on a shared link; if that happens too often, it does not
+  /// share for a while.
   void penalise(Digest digest, std::size_t backend, TimePoint now);
   void clear() noexcept;
 

@@ -25,7 +25,7 @@ class Digests : public testing::Test {
     return table_.verdict(digest, backend, now);
   }
 
-  DigestTable table_{1U << 20, 3};
+  DigestTable table_{1U << 20, 3, {.free_strikes = 0}};
 };
 
 TEST_F(Digests, AreUnknownUntilTheyHaveRunThreeTimes) {
@@ -49,10 +49,33 @@ TEST_F(Digests, AreJudgedByOtherBackendsUntilTheirOwnIsKnown) {
 
 TEST_F(Digests, ThatAreSlowMustBecomeFastAgain) {
   observe(1, sample(100), 20);
-  observe(1, sample(50'000));
+  observe(1, sample(50'000), 4);
   EXPECT_EQ(verdict(1), SharingVerdict::slow);
   observe(1, sample(100), 20);
   EXPECT_EQ(verdict(1), SharingVerdict::eligible);
+}
+
+// A backend that was out of breath once says nothing about its statements.
+TEST_F(Digests, AreNotJudgedByASingleRun) {
+  observe(1, sample(100), 20);
+  observe(1, sample(4'000'000'000));
+  EXPECT_EQ(verdict(1), SharingVerdict::eligible);
+  EXPECT_GT(table_.rows(1)[0].backends[0].micros, 1e6F) << "what is shown is the plain mean";
+}
+
+TEST_F(Digests, ArePenalisedForStrikesThatComeTooOften) {
+  DigestTable table(1U << 20, 1);
+  const auto runs = [&](int count) {
+    for (int i = 0; i < count; ++i) table.observe(1, sample(100), "SELECT a FROM t", {});
+  };
+  runs(10);
+  for (int i = 0; i < 20; ++i) {
+    table.penalise(1, 0, start);
+    EXPECT_TRUE(table.eligible(1, 0, start)) << "strike " << i;
+    runs(500);
+  }
+  for (int i = 0; i < 3; ++i) table.penalise(1, 0, start);
+  EXPECT_EQ(table.verdict(1, 0, start), SharingVerdict::penalised);
 }
 
 TEST_F(Digests, OfBigRepliesDoNotShare) {
@@ -166,7 +189,7 @@ TEST(DigestTable, KeepsTheNormalFormAndNoMoreThanAsked) {
 
 TEST(DigestTable, AddsUpWhatSeveralWorkersSaw) {
   DigestTable a(100'000, 2);
-  DigestTable b(100'000, 2);
+  DigestTable b(100'000, 2, {.free_strikes = 0});
   for (int i = 0; i < 3; ++i) a.observe(1, sample(100, 10, 0), "SELECT a", {});
   a.observe(2, sample(100, 10, 0), "SELECT b", {});
   b.observe(1, sample(400, 50, 0), "SELECT a", {});
