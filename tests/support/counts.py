@@ -77,20 +77,24 @@ class Sites:
         self.file = file
 
     def read(self):
-        """(load address, {stack: times so far}); a stack is a tuple of return addresses, the innermost first."""
+        """(load address, {stack: (times, bytes) so far}); a stack is a tuple of return addresses, the innermost first."""
         numbers = struct.unpack(f"{self.HEADER + self.ENTRIES * self.ENTRY}Q", self.file.read_bytes())
         entries = (numbers[i : i + self.ENTRY] for i in range(self.HEADER, len(numbers), self.ENTRY))
-        return numbers[0], {tuple(filter(None, entry[3:])): entry[1] for entry in entries if entry[0]}
+        return numbers[0], {tuple(filter(None, entry[3:])): entry[1:3] for entry in entries if entry[0]}
 
     def since(self, before, most=20):
-        """[(times, [function at file:line, …])], most frequent first; frames outside of Sluice are left out."""
+        """[(times, bytes of one, [function (file:line), …])], most frequent first; only frames of Sluice's own."""
         base, now = self.read()
-        grown = {stack: times - before[1].get(stack, 0) for stack, times in now.items()}
-        top = sorted(((times, stack) for stack, times in grown.items() if times), reverse=True)[:most]
+        grown = []
+        for stack, (times, size) in now.items():
+            old_times, old_size = before[1].get(stack, (0, 0))
+            if times > old_times:
+                grown.append((times - old_times, (size - old_size) // (times - old_times), stack))
+        top = sorted(grown, reverse=True)[:most]
         # A return address is behind its call.
-        addresses = sorted({frame - base - 1 for _, stack in top for frame in stack if frame > base})
+        addresses = sorted({frame - base - 1 for *_, stack in top for frame in stack if frame > base})
         names = self._names(addresses)
-        return [(times, [names[f - base - 1] for f in stack if names.get(f - base - 1)]) for times, stack in top]
+        return [(times, size, [names[f - base - 1] for f in stack if names.get(f - base - 1)]) for times, size, stack in top]
 
     @staticmethod
     def _names(addresses):

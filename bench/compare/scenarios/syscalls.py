@@ -74,7 +74,7 @@ def count(stage, endpoint, clients, protocol):
 
     sample = stage.load.run(endpoint, clients, protocol, at_begin=begin, at_end=end)
     replies = max(sample["statements"], 1)
-    for times, functions in stacks[1]:
+    for times, size, functions in stacks[1]:
         if times > replies / 100:
-            print(f"{times / replies:6.2f}  " + " < ".join(functions[:5]))
+            print(f"{times / replies:6.2f} of {size:5} bytes  " + " < ".join(functions[:5]))
     return sample | {name: round(found[key] / replies, 4) for name, key in FIGURES.items()}
