@@ -70,6 +70,7 @@ ClientSession::~ClientSession() {
 
 Task<> ClientSession::run() {
   const bool admitted = co_await log_in();
+  if (admitted && !stream_.encrypted()) stream_.watch(worker_.socket_watch());
   Next next = admitted ? Next::go_on : Next::close;
   while (next == Next::go_on) {
     next = co_await serve();

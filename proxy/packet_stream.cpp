@@ -1,5 +1,8 @@
 #include "proxy/packet_stream.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -7,12 +10,14 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
+#include <cassert>
+#include <cerrno>
 #include <cstring>
 
 namespace sluice::proxy {
 namespace {
 
-constexpr std::size_t initial_input = 16 * 1024;
+constexpr std::size_t initial_input = SocketWatch::buffer_size;
 
 }  // namespace
 
@@ -21,7 +26,19 @@ PacketStream::PacketStream(Socket socket) : socket_(std::move(socket)) {
   socket_.non_blocking(true, ignored);
 }
 
-PacketStream::~PacketStream() = default;
+PacketStream::~PacketStream() {
+  if (watched_) close();
+}
+
+void PacketStream::watch(SocketWatch& watch) {
+  assert(!tls_ && !watched_ && "a socket is watched once, and without TLS");
+  if (!socket_.is_open()) return;
+  error_code error;
+  const auto handle = socket_.release(error);
+  if (error) return;
+  handle_ = handle;
+  watched_ = std::make_unique<SocketWatch::Watched>(watch, handle_);
+}
 
 void PacketStream::consume(std::size_t size) noexcept {
   in_begin_ += size;
@@ -33,7 +50,9 @@ void PacketStream::reserve(std::size_t size) {
   const std::size_t held = in_end_ - in_begin_;
   if (capacity_ < size) {
     const std::size_t grown = std::max({size, capacity_ * 2, initial_input});
-    auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(grown);
+    auto larger = watched_ && grown == SocketWatch::buffer_size
+                      ? watched_->watch().take_buffer()
+                      : std::make_unique_for_overwrite<std::uint8_t[]>(grown);
     if (held > 0) std::memcpy(larger.get(), in_.get() + in_begin_, held);
     in_ = std::move(larger);
     capacity_ = grown;
@@ -46,11 +65,14 @@ void PacketStream::reserve(std::size_t size) {
 
 void PacketStream::release_input() {
   if (in_begin_ != in_end_) return;
+  if (watched_ && capacity_ == SocketWatch::buffer_size)
+    watched_->watch().give_buffer(std::move(in_));
   in_.reset();
   capacity_ = in_begin_ = in_end_ = 0;
 }
 
 Task<error_code> PacketStream::fill() {
+  if (watched_) co_return co_await fill_watched();
   if (in_end_ == capacity_) reserve(std::max(input().size() + 1, initial_input));
   const auto space = asio::buffer(in_.get() + in_end_, capacity_ - in_end_);
   error_code error;
@@ -62,6 +84,43 @@ Task<error_code> PacketStream::fill() {
   }
   in_end_ += got;
   co_return error;
+}
+
+/// An idle socket has no buffer: one is taken when there is something to read.
+Task<error_code> PacketStream::fill_watched() {
+  for (;;) {
+    if (watched_->left()) co_return asio::error::operation_aborted;
+    if (drained_) {
+      if (input().empty()) release_input();
+      co_await watched_->readable.wait();
+      drained_ = false;
+      continue;
+    }
+    if (in_end_ == capacity_) reserve(std::max(input().size() + 1, initial_input));
+    const std::size_t space = capacity_ - in_end_;
+    const ssize_t got = ::recv(handle_, in_.get() + in_end_, space, MSG_DONTWAIT);
+    if (got > 0) {
+      in_end_ += static_cast<std::size_t>(got);
+      drained_ = static_cast<std::size_t>(got) < space;
+      co_return error_code{};
+    }
+    if (got == 0) co_return asio::error::eof;
+    if (errno == EINTR) continue;
+    drained_ = errno == EAGAIN || errno == EWOULDBLOCK;
+    if (!drained_) co_return error_code(errno, boost::system::system_category());
+  }
+}
+
+Task<error_code> PacketStream::write_watched(protocol::Bytes bytes) {
+  while (!bytes.empty()) {
+    if (watched_->left()) co_return asio::error::operation_aborted;
+    error_code error;
+    const std::size_t sent = try_write(bytes, error);
+    if (error) co_return error;
+    bytes = bytes.subspan(sent);
+    if (!bytes.empty()) co_await watched_->writable.wait();
+  }
+  co_return error_code{};
 }
 
 Task<error_code> PacketStream::fill_to(std::size_t size) {
@@ -93,12 +152,24 @@ Task<error_code> PacketStream::read_packet(Packet& packet, std::size_t limit) {
 std::size_t PacketStream::try_write(protocol::Bytes bytes, error_code& error) {
   error.clear();
   if (tls_ || bytes.empty()) return 0;
+  if (watched_) {
+    if (watched_->left()) {
+      error = asio::error::operation_aborted;
+      return 0;
+    }
+    const ssize_t sent = ::send(handle_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0) return static_cast<std::size_t>(sent);
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+      error = error_code(errno, boost::system::system_category());
+    return 0;
+  }
   const std::size_t sent = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
   if (error == asio::error::would_block || error == asio::error::try_again) error.clear();
   return sent;
 }
 
 Task<error_code> PacketStream::write_all(protocol::Bytes bytes) {
+  if (watched_) co_return co_await write_watched(bytes);
   const auto buffer = asio::buffer(bytes.data(), bytes.size());
   error_code error;
   std::size_t sent = 0;
@@ -131,6 +202,13 @@ Task<error_code> PacketStream::start_tls(TlsContext& context, TlsRole role,
 }
 
 void PacketStream::close() noexcept {
+  if (watched_) {
+    if (watched_->left()) return;
+    watched_->leave();
+    ::shutdown(handle_, SHUT_RDWR);
+    ::close(handle_);
+    return;
+  }
   error_code ignored;
   // shutdown() first: it reaches the peer even if a forked child holds the socket.
   socket_.shutdown(Socket::shutdown_both, ignored);

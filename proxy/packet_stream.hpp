@@ -21,6 +21,7 @@
 #include "protocol/error.hpp"
 #include "protocol/packet.hpp"
 #include "proxy/async.hpp"
+#include "proxy/socket_watch.hpp"
 
 namespace sluice::proxy {
 
@@ -44,8 +45,10 @@ class PacketStream {
 
   [[nodiscard]] Executor executor() { return socket_.get_executor(); }
   [[nodiscard]] bool encrypted() const noexcept { return tls_ != nullptr; }
-  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
-  Socket& socket() noexcept { return socket_; }
+  [[nodiscard]] bool is_open() const { return watched_ ? !watched_->left() : socket_.is_open(); }
+  /// From now on `watch` says when the socket is ready; not under TLS, and not while
+  /// anything is under way.
+  void watch(SocketWatch& watch);
 
   // --- reading ---
 
@@ -81,8 +84,14 @@ class PacketStream {
  private:
   using Tls = asio::ssl::stream<Socket&>;
 
+  Task<error_code> fill_watched();
+  Task<error_code> write_watched(protocol::Bytes bytes);
+
   Socket socket_;
   std::unique_ptr<Tls> tls_;
+  std::unique_ptr<SocketWatch::Watched> watched_;
+  int handle_ = -1;       // the socket, once it is watched
+  bool drained_ = false;  // it had no more when it was last read
   std::unique_ptr<std::uint8_t[]> in_;
   std::size_t capacity_ = 0;
   std::size_t in_begin_ = 0;

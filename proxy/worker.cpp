@@ -27,6 +27,7 @@ Worker::Worker(std::size_t index, std::size_t workers, Shared& shared)
     : index_(index),
       shared_(shared),
       work_(context_.get_executor()),
+      socket_watch_(context_.get_executor()),
       pool_(context_.get_executor(),
             {shared.settings, shared.counters, shared.budgets, shared.backend_tls,
              [this](std::size_t backend) { shared_.ask_for_relief(index_, backend); }}),
@@ -47,6 +48,7 @@ Worker::~Worker() {
 
 void Worker::start() {
   asio::co_spawn(context_.get_executor(), housekeeping(), rethrow);
+  socket_watch_.start();
   thread_ = std::thread([this] { context_.run(); });
 }
 
@@ -146,6 +148,7 @@ void Worker::stop() {
     stopping_ = draining_ = true;
     for (const auto& session : sessions_) session->close();
     pool_.close_all();
+    socket_watch_.stop();
     if (housekeeping_timer_) housekeeping_timer_->cancel();
     work_.reset();
   };

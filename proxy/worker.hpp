@@ -88,6 +88,7 @@ class Worker {
   [[nodiscard]] Executor executor() { return context_.get_executor(); }
   [[nodiscard]] Shared& shared() noexcept { return shared_; }
   [[nodiscard]] LinkPool& pool() noexcept { return pool_; }
+  [[nodiscard]] SocketWatch& socket_watch() noexcept { return socket_watch_; }
   [[nodiscard]] SharedLinks& shared_links() noexcept { return shared_links_; }
   [[nodiscard]] routing::DigestTable& digests() noexcept { return digests_; }
   [[nodiscard]] const std::shared_ptr<const routing::Topology>& topology() {
@@ -125,6 +126,7 @@ class Worker {
   Shared& shared_;
   asio::io_context context_{1};
   asio::executor_work_guard<Executor> work_;
+  SocketWatch socket_watch_;
   LinkPool pool_;
   SharedLinks shared_links_;
   Published<routing::Topology>::View topology_;
