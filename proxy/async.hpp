@@ -77,6 +77,21 @@ class Event {
     signalled_ = false;
   }
 
+  /// Takes the notification, if there is one.
+  [[nodiscard]] bool take() noexcept { return std::exchange(signalled_, false); }
+
+  /// `wait` without a coroutine of its own, for what happens with every statement:
+  ///
+  ///     while (!met()) {
+  ///       if (event.take()) continue;
+  ///       co_await event.arrival();
+  ///       event.clear();
+  ///     }
+  [[nodiscard]] Task<> arrival() {
+    auto keep = Keep{this};
+    return asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(keep, use_task);
+  }
+
  private:
   using Handler =
       typename asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;

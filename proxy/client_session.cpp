@@ -13,6 +13,17 @@ using protocol::Command;
 using protocol::packet_header_size;
 namespace errors = protocol::server_error;
 
+/// Longer commands take the long way, which need not have all of them at hand.
+constexpr std::size_t most_quick = 8 * 1024;
+
+/// More of a short command is to come.
+bool is_part(protocol::Bytes input) {
+  if (input.size() < packet_header_size) return true;
+  const auto header = protocol::decode_header(input.data());
+  return header.payload_size <= most_quick &&
+         input.size() < packet_header_size + header.payload_size;
+}
+
 /// Statistics, FIELD_LIST and their like: of the primary, and harmless.
 routing::Statement primary_command(routing::Cause cause) {
   routing::Statement statement;
@@ -73,7 +84,31 @@ Task<> ClientSession::run() {
   if (admitted && !stream_.encrypted()) stream_.watch(worker_.socket_watch());
   Next next = admitted ? Next::go_on : Next::close;
   while (next == Next::go_on) {
-    next = co_await serve();
+    // Nothing but this coroutine waits for most commands, and for most replies.
+    error_code error;
+    while (stream_.watched() && is_part(stream_.input()) && !error) {
+      const PacketStream::Filled filled = stream_.try_fill(error);
+      if (filled != PacketStream::Filled::nothing || stream_.readable().take()) continue;
+      idle_ = stream_.input().empty();
+      co_await stream_.readable().arrival();
+      stream_.readable().clear();
+    }
+    if (error) break;
+    idle_ = false;
+    Work work;
+    std::optional<protocol::ClientCommand> command;
+    if (begin_quick(work, command)) {
+      while (!runner_.quick_over()) {
+        if (runner_.quick_event().take()) continue;
+        co_await runner_.quick_event().arrival();
+        runner_.quick_event().clear();
+      }
+      const bool done = runner_.end_quick(work, error);
+      if (!done) next = co_await runner_.settle_quick(work);
+      if (error) next = Next::close;
+    } else {
+      next = co_await serve();
+    }
     if (doomed_ || (worker_.draining() && !runner_.bound())) break;
   }
   stream_.close();
@@ -88,6 +123,38 @@ Task<> ClientSession::kill(KillScope scope) {
   if (scope == KillScope::connection && idle_) close();
   co_await runner_.kill_query();
   if (scope == KillScope::connection) close();
+}
+
+/// A small read that can be sent at once has been sent; see StatementRunner::begin_quick.
+bool ClientSession::begin_quick(Work& work, std::optional<protocol::ClientCommand>& command) {
+  classified_.reset();
+  const protocol::Bytes input = stream_.input();
+  if (!stream_.watched()) return false;
+  const auto header = protocol::decode_header(input.data());
+  if (header.sequence != 0 || header.payload_size == 0 || header.payload_size > most_quick)
+    return false;
+  const auto byte = static_cast<Command>(input[packet_header_size]);
+  if (byte != Command::query && byte != Command::stmt_execute) return false;
+  const auto decoded = protocol::decode_command(
+      input.subspan(packet_header_size, header.payload_size), runner_.capabilities());
+  if (!decoded) return false;
+  command = *decoded;
+  work.buffered = packet_header_size + header.payload_size;
+  work.command = &*command;
+  work.kind = protocol::reply_kind_of(byte);
+  if (byte == Command::query) {
+    work.sql = command->text;
+    work.statement = runner_.classify(command->text, true);
+    classified_ = work.statement;
+  } else {
+    work.prepared = runner_.statements().find(command->statement);
+    if (work.prepared == nullptr) return false;
+    work.sql = work.prepared->sql;
+    work.statement = work.prepared->statement;
+    work.how = Work::How::execute;
+    work.wants_cursor = command->wants_cursor();
+  }
+  return runner_.begin_quick(work);
 }
 
 /// Reads one command and serves it.
@@ -164,7 +231,8 @@ Task<Next> ClientSession::serve_command(Work& work, const protocol::ClientComman
 
 Task<Next> ClientSession::query(Work& work, const protocol::ClientCommand& command) {
   work.sql = command.text;
-  work.statement = runner_.classify(command.text, !work.streamed);
+  work.statement =
+      classified_ && !work.streamed ? *classified_ : runner_.classify(command.text, !work.streamed);
   if (work.statement.effects.has(routing::Effect::kills) && work.statement.kill.id != 0 &&
       !work.statement.effects.has(routing::Effect::several)) {
     co_return co_await kill_other(

@@ -47,6 +47,7 @@ class ClientSession {
                                                       const config::User& user);
   Task<> begin(const protocol::ClientIdentity& identity, const config::User& user);
   Task<Next> serve();
+  [[nodiscard]] bool begin_quick(Work& work, std::optional<protocol::ClientCommand>& command);
   Task<Next> serve_command(Work& work, const protocol::ClientCommand& command);
   Task<Next> query(Work& work, const protocol::ClientCommand& command);
   Task<Next> prepare(Work& work, const protocol::ClientCommand& command);
@@ -62,6 +63,7 @@ class ClientSession {
   protocol::Nonce nonce_{};
   std::optional<protocol::ClientIdentity> identity_;
   StatementRunner runner_;
+  std::optional<routing::Statement> classified_;  ///< what the command at hand was found to be
   bool idle_ = false;
   bool doomed_ = false;  ///< KILL CONNECTION: the present statement is the last
 };

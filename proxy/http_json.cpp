@@ -102,8 +102,8 @@ json::object latency_of(const Counters& counters, const routing::Topology& topol
 Sessions most_telling(Sessions sessions) {
   constexpr auto relaxed = std::memory_order_relaxed;
   const auto rank = [](const SessionRecord& session) {
-    return (!session.pinned().empty() ? 4 : 0) +
-           (session.in_transaction.load(relaxed) ? 2 : 0) + (session.busy.load(relaxed) ? 1 : 0);
+    return (!session.pinned().empty() ? 4 : 0) + (session.in_transaction.load(relaxed) ? 2 : 0) +
+           (session.busy.load(relaxed) ? 1 : 0);
   };
   // Ranks change meanwhile, and a sort must not see that.
   std::vector<std::pair<int, std::shared_ptr<SessionRecord>>> ranked;

@@ -57,6 +57,12 @@ class Latency {
     sum_us_.fetch_add(us, std::memory_order_relaxed);
   }
 
+  void observe(std::chrono::steady_clock::time_point from,
+               std::chrono::steady_clock::time_point to) noexcept {
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(to - from);
+    observe(static_cast<std::uint64_t>(took.count()));
+  }
+
   [[nodiscard]] Reading read() const noexcept {
     Reading reading;
     for (std::size_t i = 0; i < counts_.size(); ++i)
@@ -73,19 +79,15 @@ class Latency {
 /// Observes how long it lives.
 class Timed {
  public:
-  explicit Timed(Latency& latency) noexcept : latency_(latency) {}
+  Timed(Latency& latency, std::chrono::steady_clock::time_point since) noexcept
+      : latency_(latency), began_(since) {}
   Timed(const Timed&) = delete;
   Timed& operator=(const Timed&) = delete;
-  ~Timed() {
-    latency_.observe(
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                       std::chrono::steady_clock::now() - began_)
-                                       .count()));
-  }
+  ~Timed() { latency_.observe(began_, std::chrono::steady_clock::now()); }
 
  private:
   Latency& latency_;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point began_;
 };
 
 }  // namespace sluice::proxy

@@ -86,28 +86,38 @@ Task<error_code> PacketStream::fill() {
   co_return error;
 }
 
-/// An idle socket has no buffer: one is taken when there is something to read.
-Task<error_code> PacketStream::fill_watched() {
-  for (;;) {
-    if (watched_->left()) co_return asio::error::operation_aborted;
-    if (drained_) {
-      if (input().empty()) release_input();
-      co_await watched_->readable.wait();
-      drained_ = false;
-      continue;
-    }
+PacketStream::Filled PacketStream::try_fill(error_code& error) {
+  error = watched_->left() ? error_code{asio::error::operation_aborted} : error_code{};
+  while (!error && !drained_) {
     if (in_end_ == capacity_) reserve(std::max(input().size() + 1, initial_input));
     const std::size_t space = capacity_ - in_end_;
     const ssize_t got = ::recv(handle_, in_.get() + in_end_, space, MSG_DONTWAIT);
     if (got > 0) {
       in_end_ += static_cast<std::size_t>(got);
       drained_ = static_cast<std::size_t>(got) < space;
-      co_return error_code{};
+      return Filled::some;
     }
-    if (got == 0) co_return asio::error::eof;
-    if (errno == EINTR) continue;
-    drained_ = errno == EAGAIN || errno == EWOULDBLOCK;
-    if (!drained_) co_return error_code(errno, boost::system::system_category());
+    if (got == 0) {
+      error = asio::error::eof;
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      drained_ = true;
+    } else if (errno != EINTR) {
+      error = error_code(errno, boost::system::system_category());
+    }
+  }
+  if (error) return Filled::failed;
+  // There will be more when there is an event: it ends the drought.
+  drained_ = false;
+  if (input().empty()) release_input();
+  return Filled::nothing;
+}
+
+Task<error_code> PacketStream::fill_watched() {
+  for (;;) {
+    error_code error;
+    const Filled filled = try_fill(error);
+    if (filled != Filled::nothing) co_return error;
+    co_await watched_->readable.wait();
   }
 }
 

@@ -49,6 +49,7 @@ class PacketStream {
   /// From now on `watch` says when the socket is ready; not under TLS, and not while
   /// anything is under way.
   void watch(SocketWatch& watch);
+  [[nodiscard]] bool watched() const noexcept { return watched_ != nullptr; }
 
   // --- reading ---
 
@@ -62,6 +63,11 @@ class PacketStream {
   void reserve(std::size_t size);
   /// Gives the buffer back while it is empty: an idle session costs little.
   void release_input();
+  enum class Filled : std::uint8_t { some, nothing, failed };
+  /// Reads what is there; of a watched stream. `nothing`: wait for `readable`, and the
+  /// buffer has been given back if it was empty.
+  [[nodiscard]] Filled try_fill(error_code& error);
+  [[nodiscard]] Event& readable() noexcept { return watched_->readable; }
   /// Waits for more bytes behind `input()`.
   Task<error_code> fill();
   /// Waits until `input()` holds at least `size` bytes.

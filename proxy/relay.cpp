@@ -14,7 +14,8 @@ using Kind = protocol::ResponseTracker::Packet;
 
 /// A body of this size is offered to the client's socket at once, uncopied.
 constexpr std::size_t direct_write = 8 * 1024;
-constexpr std::size_t keep_capacity = 64 * 1024;
+/// Ten thousand sessions have two of these each.
+constexpr std::size_t keep_capacity = 4 * 1024;
 
 /// What both engines track by default, hence what a client with session_track
 /// expects to hear. Source: their manuals, "session_track_system_variables".
@@ -100,6 +101,16 @@ Task<error_code> Relay::pass_on() {
   }
   if (sending_.capacity() > keep_capacity) sending_.shrink_to_fit();
   co_return error;
+}
+
+bool Relay::finish_now(error_code& error) {
+  out_.insert(out_.end(), final_.begin(), final_.end());
+  final_.clear();
+  const std::size_t sent = client_.try_write(out_, error);
+  const bool all = error || sent == out_.size();
+  out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(all ? out_.size() : sent));
+  if (all && out_.capacity() > keep_capacity) out_.shrink_to_fit();
+  return all;
 }
 
 Task<error_code> Relay::finish() {

@@ -33,7 +33,7 @@ struct ReplySummary {
   bool one_shot_set = false;     ///< a variable that cannot be replayed was set
   bool cursor_open = false;
   std::uint64_t last_insert_id = 0;
-  std::uint64_t rows = 0;   ///< of the last result
+  std::uint64_t rows = 0;  ///< of the last result
   std::uint16_t warnings = 0;
   std::uint64_t bytes = 0;  ///< of the whole reply, as the backend sent it
   routing::GtidSet gtid;    ///< what it committed, as far as trackers tell
@@ -69,10 +69,20 @@ class Relay final : public ReplySink {
   void expect_syncs(unsigned count) noexcept { syncs_left_ = count; }
   /// Waits for the reply, passing on what does not fit the buffer.
   Task<RelayEnd> wait(std::shared_ptr<Link> link);
+  /// `wait` would return at once, or has something to do first. `event` tells of it.
+  [[nodiscard]] bool over() const noexcept {
+    return ended_ || lost_ || infile_ || saturated() || !sync_error_.empty();
+  }
+  /// The whole reply is here, and none of it has been sent: finish_now will do.
+  [[nodiscard]] bool whole() const noexcept { return ended_ && !lost_ && !flushed_; }
+  [[nodiscard]] Event& event() noexcept { return event_; }
   /// Waits for the state exchanges alone (ahead of a write).
   Task<RelayEnd> wait_sync();
   /// Adds the final packet and sends all that is left.
   Task<error_code> finish();
+  /// The same without waiting: false if the client does not take all of it at once;
+  /// then finish() sends the rest.
+  [[nodiscard]] bool finish_now(error_code& error);
   /// Throws away what has not been sent.
   void discard();
 

@@ -123,17 +123,12 @@ void StatementRunner::set_multi_statements(bool on) {
 
 // The life of a statement.
 Task<Next> StatementRunner::run(Work& work) {
-  Shared& shared = worker_.shared();
-  Trip trip{.hold_until = Clock::now() + shared.settings->failover.hold};
-  ++runs_;
+  const auto now = Clock::now();
+  Trip trip{.hold_until = now + worker_.shared().settings->failover.hold};
   // A KILL of the statement before must not hit this one.
   while (killing_) co_await kill_over_.wait();
-  running_ = true;
-  kill_requested_ = false;
-  record_.busy.store(true, std::memory_order_relaxed);
-  add(shared.counters.statements);
-  const Timed timed(shared.counters.took(work.statement.access));
-  record_.statements.fetch_add(1, std::memory_order_relaxed);
+  begin_run();
+  const Timed timed(worker_.shared().counters.took(work.statement.access), now);
 
   if (work.statement.effects.has(routing::Effect::speaks_of_previous) ||
       !insert_id_->names.empty()) {
@@ -147,7 +142,21 @@ Task<Next> StatementRunner::run(Work& work) {
       co_return co_await lost_hold(work, false);
     }
   }
+  co_return co_await make_trip(work, trip);
+}
 
+void StatementRunner::begin_run() {
+  ++runs_;
+  running_ = true;
+  kill_requested_ = false;
+  record_.busy.store(true, std::memory_order_relaxed);
+  add(worker_.shared().counters.statements);
+  record_.statements.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// From backend to backend, until one has answered or there is nothing more to try.
+Task<Next> StatementRunner::make_trip(Work& work, Trip& trip) {
+  Shared& shared = worker_.shared();
   for (;;) {
     if (aborted_) co_return Next::close;
     if (kill_requested_)

@@ -61,6 +61,21 @@ class StatementRunner final : public LinkHolder {
   /// Runs `work`, answers the client, and consumes the command from its input.
   Task<Next> run(Work& work);
 
+  // The short way of a small read, which needs no coroutine of its own:
+  //
+  //     if (begin_quick(work)) {
+  //       wait on quick_event() until quick_over();
+  //       if (!end_quick(work, error)) next = co_await settle_quick(work);
+  //     } else next = co_await run(work);
+
+  /// Sends it on a shared link if everything is ready for that; else nothing has happened.
+  [[nodiscard]] bool begin_quick(Work& work);
+  [[nodiscard]] bool quick_over() const noexcept { return relay_.over(); }
+  [[nodiscard]] Event& quick_event() noexcept { return relay_.event(); }
+  /// Answers the client; false if there is more to it, which settle_quick does.
+  [[nodiscard]] bool end_quick(Work& work, error_code& error);
+  Task<Next> settle_quick(Work& work);
+
   /// STMT_SEND_LONG_DATA: passes the pieces on; an error shows at the execute.
   Task<Next> send_long_data(Work& work);
   /// STMT_CLOSE: frees what the held link keeps for it alone.
@@ -167,6 +182,8 @@ class StatementRunner final : public LinkHolder {
   [[nodiscard]] LinkKind kind_for(std::size_t backend, routing::LinkRole role) const;
   Task<OpenFailure> obtain(Slot& slot, std::size_t backend, routing::LinkRole role,
                            Clock::time_point until);
+  void begin_run();
+  Task<Next> make_trip(Work& work, Trip& trip);
   void give_up_links();
   void note_decision(const Work& work, std::size_t backend, routing::Reason reason);
   // Sharing links with other sessions: statement_share.cpp.
@@ -184,6 +201,10 @@ class StatementRunner final : public LinkHolder {
   [[nodiscard]] std::shared_ptr<Link> link_at_work() const;
   void state_changed();
   Task<std::optional<Next>> run_shared(Work& work, routing::Decision decision, Trip& trip);
+  void send_shared(Work& work, routing::Decision decision, const std::shared_ptr<Link>& link);
+  Task<std::optional<Next>> finish_shared(Work& work, routing::Decision decision, Trip& trip);
+  [[nodiscard]] bool accept_shared(Work& work, const routing::Decision& decision,
+                                   const std::shared_ptr<Link>& link);
   void note_misroute(Work& work);
   Task<Next> lost_hold(Work& work, bool sent);
   // What follows from the end of an exchange; nullopt: choose again.
@@ -262,7 +283,11 @@ class StatementRunner final : public LinkHolder {
   Slot* in_use_ = nullptr;         // a command is under way on it
   std::shared_ptr<Link> sharing_;  // a read is under way on it, among those of others
   std::vector<std::shared_ptr<SharedGroup>> groups_;  // by backend, for the present state
-  std::uint64_t state_version_ = 1;                   // tells one value of wanted_ from the next
+  routing::Decision quick_;                           // of the read on its short way
+  Clock::time_point quick_since_{};
+  bool quick_alone_ = false;         // it has to be had on a link of its own
+  bool quick_accepted_ = false;      // its reply is right, but not all of it is sent
+  std::uint64_t state_version_ = 1;  // tells one value of wanted_ from the next
   /// Rows of the previous statement, if that was a read and left no warnings.
   std::optional<std::uint64_t> previous_rows_;
   bool running_ = false;

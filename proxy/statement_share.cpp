@@ -104,7 +104,6 @@ void StatementRunner::release_unneeded(Slot& slot) {
 /// Runs `work` on a link of the group. nullopt: choose again.
 Task<std::optional<Next>> StatementRunner::run_shared(Work& work, routing::Decision decision,
                                                       Trip& trip) {
-  Shared& shared = worker_.shared();
   const auto group = groups_[decision.backend];
   const std::shared_ptr<Link> link = group->join(group, password_, Clock::now());
   if (!link) {
@@ -120,13 +119,26 @@ Task<std::optional<Next>> StatementRunner::run_shared(Work& work, routing::Decis
     group->left(link);
     co_return std::nullopt;
   }
+  send_shared(work, decision, link);
+  co_return co_await finish_shared(work, decision, trip);
+}
+
+void StatementRunner::send_shared(Work& work, routing::Decision decision,
+                                  const std::shared_ptr<Link>& link) {
   note_decision(work, decision.backend, decision.reason);
-  add(shared.counters.reads_shared);
+  add(worker_.shared().counters.reads_shared);
   relay_.begin(capabilities_, link->flavour());
   relay_.share(*link);
   sharing_ = link;
   send_on(work, *link);
   link->flush_soon();
+}
+
+/// Waits for the reply to what `send_shared` sent. nullopt: choose again.
+Task<std::optional<Next>> StatementRunner::finish_shared(Work& work, routing::Decision decision,
+                                                         Trip& trip) {
+  Shared& shared = worker_.shared();
+  const std::shared_ptr<Link> link = sharing_;
   const RelayEnd end = co_await relay_.wait(link);
   sharing_.reset();
   switch (end) {
@@ -135,12 +147,12 @@ Task<std::optional<Next>> StatementRunner::run_shared(Work& work, routing::Decis
     case RelayEnd::client_gone:
       link->abandon(&relay_);
       if (!link->shared) link->close();
-      group->left(link);
+      groups_[decision.backend]->left(link);
       co_return Next::close;
     case RelayEnd::moved: add(shared.counters.reads_moved); co_return std::nullopt;
     default:
       relay_.discard();
-      group->left(link);
+      groups_[decision.backend]->left(link);
       if (aborted_ || kill_requested_) co_return std::nullopt;
       shared.traffic_error(decision.backend);
       add(shared.counters.backends[decision.backend]->link_errors);
@@ -152,6 +164,20 @@ Task<std::optional<Next>> StatementRunner::run_shared(Work& work, routing::Decis
                                       "Sluice: the backend was lost while this statement was "
                                       "under way");
   }
+  trip.alone = !accept_shared(work, decision, link);
+  if (trip.alone) co_return std::nullopt;
+  consume_command(work);
+  const error_code error = co_await relay_.finish();
+  running_ = false;
+  show();
+  co_return error ? Next::close : Next::go_on;
+}
+
+/// The reply is here: draws the conclusions. False if it must be had again on a link
+/// of its own.
+bool StatementRunner::accept_shared(Work& work, const routing::Decision& decision,
+                                    const std::shared_ptr<Link>& link) {
+  SharedGroup& group = *groups_[decision.backend];
   const ReplySummary& summary = relay_.summary();
   const bool has_conditions = summary.failed || summary.warnings > 0;
   if (!link->shared) worker_.digests().penalise(work.digest, decision.backend, Clock::now());
@@ -163,28 +189,83 @@ Task<std::optional<Next>> StatementRunner::run_shared(Work& work, routing::Decis
   // an error may be for us rather than for the client: have it on a link of its own.
   if (has_conditions && !relay_.reached_client()) {
     relay_.discard();
-    group->left(link);
-    trip.alone = true;
-    co_return std::nullopt;
+    group.left(link);
+    return false;
   }
+  // A link held from earlier is not needed for what the session does now.
   if (replica_.place) release_unneeded(replica_);
   last_ = nullptr;
   previous_rows_ = summary.rows;
   Slot& slot = link->role() == LinkRole::primary ? primary_ : replica_;
   if (has_conditions && !slot.place) {
-    slot.place = group->take(link);
+    slot.place = group.take(link);
     if (slot.place) {
       link->user = record_.id;
       last_ = &slot;
     }
   } else {
-    group->left(link);
+    group.left(link);
+  }
+  return true;
+}
+
+// The short way of most reads: no coroutine but the session's, nothing that waits
+// but for the reply. Whatever is out of the ordinary takes the long way.
+
+bool StatementRunner::begin_quick(Work& work) {
+  if (killing_ || aborted_ || !insert_id_->names.empty() || !shareable(work)) return false;
+  const routing::Decision decision = decide(work, nullptr, 0);
+  if (decision.target != Target::primary && decision.target != Target::replica) return false;
+  if (groups_.size() <= decision.backend || !groups_[decision.backend]) return false;
+  const auto& group = groups_[decision.backend];
+  const LinkRole role = decision.target == Target::primary ? LinkRole::primary : LinkRole::replica;
+  if (group->role() != role || group->members < 2) return false;
+  const auto now = Clock::now();
+  work.digest = work.prepared != nullptr ? work.prepared->digest : 0;
+  if (work.digest == 0) work.digest = routing::digest(work.sql, dialect_);
+  if (!worker_.digests().eligible(work.digest, decision.backend, now)) return false;
+  const std::shared_ptr<Link> link = group->join(group, password_, now);
+  if (!link) return false;
+  if (work.prepared != nullptr && link->prepared.find(work.prepared->key) == nullptr) return false;
+  quick_ = decision;
+  quick_since_ = now;
+  begin_run();
+  send_shared(work, decision, link);
+  return true;
+}
+
+bool StatementRunner::end_quick(Work& work, error_code& error) {
+  if (!relay_.whole() || sharing_ == nullptr) return false;
+  const std::shared_ptr<Link> link = std::exchange(sharing_, nullptr);
+  const bool accepted = accept_shared(work, quick_, link);
+  if (!accepted) {
+    quick_alone_ = true;
+    return false;
   }
   consume_command(work);
-  const error_code error = co_await relay_.finish();
+  quick_accepted_ = !relay_.finish_now(error);
+  if (quick_accepted_) return false;
   running_ = false;
-  show();
-  co_return error ? Next::close : Next::go_on;
+  record_.busy.store(false, std::memory_order_relaxed);
+  worker_.shared().counters.reads_took.observe(quick_since_, Clock::now());
+  return true;
+}
+
+Task<Next> StatementRunner::settle_quick(Work& work) {
+  if (std::exchange(quick_accepted_, false)) {
+    const error_code error = co_await relay_.finish();
+    running_ = false;
+    show();
+    co_return error ? Next::close : Next::go_on;
+  }
+  Trip trip{.hold_until = quick_since_ + worker_.shared().settings->failover.hold};
+  const Timed timed(worker_.shared().counters.reads_took, quick_since_);
+  trip.alone = std::exchange(quick_alone_, false);
+  if (!trip.alone) {
+    const std::optional<Next> next = co_await finish_shared(work, quick_, trip);
+    if (next) co_return *next;
+  }
+  co_return co_await make_trip(work, trip);
 }
 
 }  // namespace sluice::proxy
