@@ -22,7 +22,7 @@
 /// Thread: its worker's.
 #pragma once
 
-#include <deque>
+#include <boost/circular_buffer.hpp>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -188,10 +188,10 @@ class Link {
   Clock::time_point opened_at_ = Clock::now();
   Clock::time_point front_since_{};
   std::chrono::microseconds last_service_{0};
-  std::deque<Exchange> exchanges_;
-  protocol::Buffer out_;      // queued, not yet given to the kernel
-  protocol::Buffer sending_;  // being written by write_loop
-  std::size_t needed_ = 0;    // bytes that the front's tracker asked for
+  boost::circular_buffer<Exchange> exchanges_{8};  // grows, but allocates nothing as it goes
+  protocol::Buffer out_;                           // queued, not yet given to the kernel
+  protocol::Buffer sending_;                       // being written by write_loop
+  std::size_t needed_ = 0;                         // bytes that the front's tracker asked for
   bool writing_ = false;
   bool flush_posted_ = false;
   bool streaming_ = false;  // between begin() and end()

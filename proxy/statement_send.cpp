@@ -23,7 +23,8 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   link->sent_main = false;
   if (work.prepared != nullptr && work.how == Work::How::execute) {
     const bool its_own = work.wants_cursor || work.prepared->sends_long_data;
-    const std::string key = its_own ? work.prepared->key_of_its_own() : work.prepared->key;
+    const std::string own_key = its_own ? work.prepared->key_of_its_own() : std::string();
+    const std::string& key = its_own ? own_key : work.prepared->key;
     const error_code error = co_await ensure_prepared(work, link, key);
     if (error) co_return refusal_.empty() ? RelayEnd::lost : RelayEnd::refused;
   }
@@ -108,8 +109,8 @@ void StatementRunner::send_on(Work& work, Link& link) {
     const bool its_own =
         work.wants_cursor || work.prepared->sends_long_data || work.how == Work::How::fetch;
     scratch_.clear();
-    write_execute(work, link, its_own ? work.prepared->key_of_its_own() : work.prepared->key,
-                  scratch_);
+    const std::string own_key = its_own ? work.prepared->key_of_its_own() : std::string();
+    write_execute(work, link, its_own ? own_key : work.prepared->key, scratch_);
     link.send(scratch_, work.kind, &relay_, Relay::main_tag);
   } else {
     link.send(packets, work.kind, &relay_, Relay::main_tag);
