@@ -383,6 +383,7 @@ Task<std::optional<Next>> StatementRunner::after_loss(Work& work, Slot& slot, At
 void StatementRunner::note_decision(const Work& work, std::size_t backend, routing::Reason reason) {
   record_.backend.store(static_cast<std::int32_t>(backend), std::memory_order_relaxed);
   record_.last_reason.store(reason, std::memory_order_relaxed);
+  record_.history.add({RouteHistory::present(), backend, work.statement.access, reason});
   Counters& counters = worker_.shared().counters;
   add(counters.decisions[static_cast<std::size_t>(reason)]);
   BackendCounters& counted = *counters.backends[backend];
