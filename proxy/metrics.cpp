@@ -149,6 +149,8 @@ class Metrics {
     out_.sample(decided(routing::Reason::own_write) + decided(routing::Reason::lagging));
     counter("sluice_misroutes_total", counters_.misroutes,
             "Statements taken for reads that a replica refused as writes.");
+    counter("sluice_reads_shared_total", counters_.reads_shared,
+            "Reads served on a link that several sessions use.");
     counter("sluice_reads_moved_total", counters_.reads_moved,
             "Reads run again elsewhere after their link was lost.");
     counter("sluice_writes_held_total", counters_.writes_held,
