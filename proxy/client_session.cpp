@@ -289,6 +289,13 @@ Task<Next> ClientSession::with_statement(Work& work, const protocol::ClientComma
   work.prepared = prepared;
   work.sql = prepared->sql;
   work.statement = prepared->statement;
+  // What a function does may have changed since.
+  if (prepared->statement.access == routing::Access::read &&
+      prepared->statement.effects.has(routing::Effect::calls_reading_function)) {
+    work.statement = runner_.state().schema == prepared->state.schema
+                         ? runner_.classify(prepared->sql, true)
+                         : routing::classify(prepared->sql, runner_.dialect());
+  }
   switch (command.command) {
     case Command::stmt_close:
       runner_.close_statement(*prepared);

@@ -91,6 +91,9 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     executed.sql = inner->sql;
     note_user_variables(executed, slot);
   }
+  if (inner ? routing::may_change_routines(inner->statement, inner->sql)
+            : routing::may_change_routines(work.statement, work.sql))
+    worker_.shared().routines.changed();
   note_held(work, slot,
             {.failed = summary.failed,
              .in_transaction = in_transaction(),

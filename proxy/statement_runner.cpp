@@ -37,6 +37,22 @@ std::chrono::microseconds alone_time(std::uint64_t in_flight, std::chrono::micro
   return took / static_cast<std::chrono::microseconds::rep>(crowd);
 }
 
+/// The stored functions as a session with this default schema means them.
+class SessionRoutines final : public routing::KnownRoutines {
+ public:
+  SessionRoutines(Worker& worker, std::string_view schema) : worker_(worker), schema_(schema) {}
+
+  [[nodiscard]] bool reads_only(std::string_view qualifier,
+                                std::string_view name) const noexcept override {
+    const routing::RoutineCatalogue* known = worker_.routines();
+    return known != nullptr && known->reads_only(qualifier, schema_, name);
+  }
+
+ private:
+  Worker& worker_;
+  std::string_view schema_;
+};
+
 /// Errors by which a replica says that what it was sent writes (P2).
 bool refuses_writes(std::uint16_t code) {
   return code == errors::cant_in_read_only_transaction || code == errors::option_prevents ||
@@ -403,8 +419,11 @@ void StatementRunner::note_misroute(Work& work) {
 }
 
 routing::Statement StatementRunner::classify(std::string_view sql, bool whole) const {
+  const SessionRoutines routines(worker_, wanted_.schema);
+  routing::Dialect dialect = dialect_;
+  dialect.routines = &routines;
   routing::Statement statement =
-      whole ? routing::classify(sql, dialect_) : routing::classify_beginning(sql, dialect_);
+      whole ? routing::classify(sql, dialect) : routing::classify_beginning(sql, dialect);
   // Unqualified names speak of one backend's inner life there.
   if (statement.access == routing::Access::read &&
       (routing::is_system_schema(wanted_.schema) || wanted_.schema == "information_schema")) {

@@ -34,6 +34,7 @@ Worker::Worker(std::size_t index, std::size_t workers, Shared& shared)
              &socket_watch_}),
       shared_links_(context_.get_executor(), pool_, shared.counters),
       topology_(shared.topology),
+      routines_(shared.routines.published()),
       random_(std::random_device{}()),
       digests_(static_cast<std::size_t>(shared.settings->limits.digest_memory.bytes) / workers,
                shared.settings->backends.size()),
