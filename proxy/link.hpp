@@ -34,6 +34,7 @@
 #include "proxy/counters.hpp"
 #include "proxy/packet_stream.hpp"
 #include "proxy/prepared_cache.hpp"
+#include "routing/link_audit.hpp"
 #include "routing/session_state.hpp"
 #include "routing/user_variables.hpp"
 
@@ -107,6 +108,10 @@ class Link {
   /// A KILL is on its way to this link's thread: it must not serve another.
   unsigned kills_pending = 0;
   Clock::time_point idle_since{};
+  /// For the paranoid mode: what the variables were when the link was new, and how
+  /// often it has passed to another session since.
+  routing::VariableSnapshot snapshot;
+  std::uint32_t reuses = 0;
   /// Id of the session that used it last: LAST_INSERT_ID() and the warnings are its.
   std::uint32_t user = 0;
   /// Warnings or errors of the present user may still be in the diagnostics area.

@@ -157,6 +157,10 @@ class Metrics {
             "Statements that had to wait for a primary.");
     counter("sluice_outcomes_unknown_total", counters_.outcomes_unknown,
             "Writes whose link was lost before their answer came.");
+    counter("sluice_state_checks_total", counters_.state_checks,
+            "Links whose state was read back before they were used again.");
+    counter("sluice_state_mismatches_total", counters_.state_mismatches,
+            "Links found in another state than they should have been in, and closed.");
     counter("sluice_state_syncs_total", counters_.state_syncs,
             "Commands that brought a link into a session's state.");
   }

