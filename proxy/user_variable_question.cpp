@@ -19,7 +19,7 @@ Task<std::optional<bool>> ask_user_variables(std::shared_ptr<Link> link,
         " WHERE variable_value IS NOT NULL";
     const error_code failure = co_await query.run(link, std::move(list));
     if (failure) co_return false;
-    if (query.refusal()) co_return std::nullopt;
+    if (query.refusal()) link->dirty = true;  // its plugin is switched off: nobody else may have it
     // And those that were known: they may be unset by now.
     std::vector<std::string> more = into.names();
     for (const InternalQuery::Row& row : query.rows())
