@@ -36,7 +36,6 @@ enum class AdminView : std::uint8_t {
   digests,
   decisions,
   latency,
-  route_history,
   databases,
   tables,
   warnings,
@@ -60,8 +59,7 @@ class AdminFilter {
 
 struct ShowCommand {
   AdminView view = AdminView::other;
-  AdminFilter filter;                      ///< of names: backend, user, variable, alarm
-  std::optional<std::uint64_t> session{};  ///< SHOW ROUTE HISTORY FOR SESSION
+  AdminFilter filter;  ///< of names: backend, user, variable, alarm
 };
 
 struct SetBackendCommand {

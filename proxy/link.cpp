@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <charconv>
 #include <utility>
 
 #include "protocol/session_track.hpp"
@@ -13,9 +14,7 @@ namespace {
 constexpr std::size_t room_mark = 256 * 1024;
 /// Buffers above this are given back once they are empty.
 constexpr std::size_t keep_capacity = 256 * 1024;
-/// What is read at once, of replies as most are and of long ones.
-constexpr std::size_t small_chunk = SocketWatch::buffer_size;
-constexpr std::size_t long_chunk = 64 * 1024;
+constexpr std::size_t read_chunk = 64 * 1024;
 
 }  // namespace
 
@@ -62,9 +61,7 @@ void Link::begin(protocol::ReplyKind kind, ReplySink* sink, ExchangeTag tag) {
   if (!streaming_reply_) return;
   const auto now = Clock::now();
   if (exchanges_.empty()) front_since_ = now;
-  if (exchanges_.full()) exchanges_.set_capacity(exchanges_.capacity() * 2);
-  exchanges_.push_back(Exchange{{}, kind, sink, tag, now});
-  Exchange& exchange = exchanges_.back();
+  Exchange& exchange = exchanges_.emplace_back(Exchange{{}, kind, sink, tag, now});
   exchange.tracker.reset(kind, facts_.capabilities, 1);
   add(counters_.in_flight);
 }
@@ -181,11 +178,9 @@ void Link::finish_front(error_code error) {
 Task<> Link::read_loop(std::shared_ptr<Link> self) {
   Link& link = *self;
   error_code error;
-  std::size_t chunk = small_chunk;
   while (!link.closed_) {
-    link.stream_->reserve(std::max(link.needed_, chunk));
+    link.stream_->reserve(std::max(link.needed_, read_chunk));
     error = co_await link.stream_->fill();
-    chunk = link.stream_->input().size() < chunk ? small_chunk : long_chunk;
     if (error || link.closed_) break;
     for (;;) {
       error = link.walk();
@@ -251,6 +246,8 @@ void Link::hold(Exchange& exchange, const protocol::ResponseTracker::Step& step,
         protocol::decode_ok(packet.subspan(protocol::packet_header_size), facts_.capabilities);
     if (ok) {
       has_conditions = has_conditions || ok->warnings > 0;
+      // The statement itself may have given this id: then the old one is still there.
+      if (ok->last_insert_id != 0) insert_id.reset();
       if (!ok->session_state.empty()) learn(*ok);
       if (exchange.sink != nullptr)
         exchange.sink->on_packet(exchange.tag, step.packet, packet, &*ok, step.done);
@@ -267,16 +264,31 @@ void Link::hold(Exchange& exchange, const protocol::ResponseTracker::Step& step,
     exchange.sink->on_packet(exchange.tag, step.packet, packet, nullptr, step.done);
 }
 
+/// The entries of one packet come in any order.
 void Link::learn(const protocol::OkPacket& ok) {
+  routing::StateVector told;
+  bool schema_told = false;
   protocol::SessionTrack walk(ok.session_state);
   while (const auto entry = walk.next()) {
     if (entry->type == protocol::TrackType::schema) {
       image.schema.assign(entry->value);
-    } else if (entry->type == protocol::TrackType::system_variables &&
-               routing::kind_of_variable(entry->name) == routing::VariableKind::replayable) {
-      image.set(entry->name, entry->value);
+      schema_told = true;
+    } else if (entry->type == protocol::TrackType::system_variables) {
+      if (routing::kind_of_variable(entry->name) == routing::VariableKind::replayable)
+        told.set(entry->name, entry->value);
+      if (entry->name == "last_insert_id" || entry->name == "identity") {
+        std::uint64_t value = 0;
+        std::from_chars(entry->value.data(), entry->value.data() + entry->value.size(), value);
+        insert_id = value;
+      }
     }
   }
+  routing::add_consequences(told);
+  if (schema_told) {
+    image.erase("collation_database");
+    told.erase("collation_database");
+  }
+  for (const auto& [name, value] : told.variables()) image.set(name, value);
   if (!walk.ok()) dirty = true;
 }
 

@@ -22,8 +22,9 @@
 /// Thread: its worker's.
 #pragma once
 
-#include <boost/circular_buffer.hpp>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -34,7 +35,6 @@
 #include "proxy/counters.hpp"
 #include "proxy/packet_stream.hpp"
 #include "proxy/prepared_cache.hpp"
-#include "routing/link_audit.hpp"
 #include "routing/session_state.hpp"
 #include "routing/user_variables.hpp"
 
@@ -99,6 +99,8 @@ class Link {
   /// What the login itself decided (charsets by its collation, modes by its
   /// capabilities, init_connect): a session that has not set these has these.
   routing::StateVector baseline;
+  /// What COM_RESET_CONNECTION would leave otherwise than the login did.
+  std::shared_ptr<const routing::StateVector> after_reset;
   routing::UserVariables user_variables;
   PreparedCache prepared;
   /// Being prepared by one session, and who else waits for it: by the cache's key.
@@ -108,12 +110,10 @@ class Link {
   /// A KILL is on its way to this link's thread: it must not serve another.
   unsigned kills_pending = 0;
   Clock::time_point idle_since{};
-  /// For the paranoid mode: what the variables were when the link was new, and how
-  /// often it has passed to another session since.
-  routing::VariableSnapshot snapshot;
-  std::uint32_t reuses = 0;
   /// Id of the session that used it last: LAST_INSERT_ID() and the warnings are its.
   std::uint32_t user = 0;
+  /// LAST_INSERT_ID() there, if known.
+  std::optional<std::uint64_t> insert_id = 0;
   /// Warnings or errors of the present user may still be in the diagnostics area.
   bool has_conditions = false;
   /// Exchanges of several sessions are, or may be, on it; see `evacuate`.
@@ -193,10 +193,10 @@ class Link {
   Clock::time_point opened_at_ = Clock::now();
   Clock::time_point front_since_{};
   std::chrono::microseconds last_service_{0};
-  boost::circular_buffer<Exchange> exchanges_{8};  // grows, but allocates nothing as it goes
-  protocol::Buffer out_;                           // queued, not yet given to the kernel
-  protocol::Buffer sending_;                       // being written by write_loop
-  std::size_t needed_ = 0;                         // bytes that the front's tracker asked for
+  std::deque<Exchange> exchanges_;
+  protocol::Buffer out_;      // queued, not yet given to the kernel
+  protocol::Buffer sending_;  // being written by write_loop
+  std::size_t needed_ = 0;    // bytes that the front's tracker asked for
   bool writing_ = false;
   bool flush_posted_ = false;
   bool streaming_ = false;  // between begin() and end()

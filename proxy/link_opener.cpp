@@ -47,25 +47,74 @@ protocol::BackendLoginParams login_params(const OpenRequest& request) {
 
 constexpr std::string_view decided_by_login =
     "SELECT @@character_set_client, @@character_set_connection, @@character_set_results, "
-    "@@collation_connection, @@sql_mode, @@wait_timeout";
+    "@@collation_connection, @@sql_mode, @@wait_timeout, "
+    "@@global.character_set_client, @@global.character_set_connection, "
+    "@@global.character_set_results, @@global.collation_connection, @@global.sql_mode, "
+    "@@global.collation_database";
 constexpr std::array<std::string_view, 6> decided_names{"character_set_client",
                                                         "character_set_connection",
                                                         "character_set_results",
                                                         "collation_connection",
                                                         "sql_mode",
                                                         "wait_timeout"};
+// The columns behind those, by what COM_RESET_CONNECTION does with them: MySQL forgets
+// the login's collation and keeps the mode of its CLIENT_IGNORE_SPACE, MariaDB does the
+// opposite. Both forget what follows the schema, and keep the schema.
+constexpr std::array<std::string_view, 6> global_names{"character_set_client",
+                                                       "character_set_connection",
+                                                       "character_set_results",
+                                                       "collation_connection",
+                                                       "sql_mode",
+                                                       "collation_database"};
+
+bool reset_forgets(Flavour flavour, std::string_view name) {
+  if (name == "collation_database") return true;
+  return (name == "sql_mode") == (flavour == Flavour::mariadb);
+}
+
+void learn_baseline(Link& link, const InternalQuery::Row& row) {
+  for (std::size_t i = 0; i < decided_names.size(); ++i)
+    link.baseline.set(decided_names[i], row[i].value_or(""));
+  link.baseline.set(routing::StateVector::results_collation, row[3].value_or(""));
+  auto after_reset = std::make_shared<routing::StateVector>();
+  for (std::size_t i = 0; i < global_names.size(); ++i) {
+    const std::string_view name = global_names[i];
+    const std::string value = row[decided_names.size() + i].value_or("");
+    const std::string* of_login = link.baseline.find(name);
+    const bool differs = of_login == nullptr || *of_login != value;
+    if (!differs || !reset_forgets(link.facts().flavour, name)) continue;
+    after_reset->set(name, value);
+    if (name == "collation_connection")
+      after_reset->set(routing::StateVector::results_collation, value);
+  }
+  link.after_reset = std::move(after_reset);
+}
+
+/// What a login does with a collation whose id does not fit its packet.
+Task<error_code> set_names(std::shared_ptr<Link> link, std::uint16_t collation) {
+  InternalQuery query(link->executor());
+  std::string statement = "SET SESSION collation_connection=" + std::to_string(collation);
+  error_code error = co_await query.run(link, std::move(statement));
+  if (error) co_return error;
+  statement = "SET NAMES DEFAULT";  // a server that does not know the collation takes its own
+  if (!query.refusal()) {
+    std::string question = "SELECT @@character_set_connection, @@collation_connection";
+    error = co_await query.run(link, std::move(question));
+    if (error) co_return error;
+    if (query.rows().size() == 1 && query.rows()[0].size() == 2)
+      statement = "SET NAMES " + query.rows()[0][0].value_or("") + " COLLATE " +
+                  query.rows()[0][1].value_or("");
+  }
+  error = co_await query.run(link, std::move(statement));
+  co_return error;
+}
 
 /// The statements one after the other; where the backend refuses one, its ERR.
 Task<OpenFailure> set_up(std::shared_ptr<Link> link, const OpenRequest& request) {
   OpenFailure failure;
   InternalQuery query(link->executor());
   if (link->facts().needs_set_names) {
-    const std::string id = std::to_string(request.collation);
-    std::string statement = "SET SESSION character_set_client=" + id +
-                            ", SESSION character_set_results=" + id +
-                            ", SESSION collation_connection=" + id;
-    // A server ignores a collation that it does not know, and so do we.
-    failure.error = co_await query.run(link, std::move(statement));
+    failure.error = co_await set_names(link, request.collation);
     if (failure.error) co_return failure;
   }
   const bool mariadb = link->facts().flavour == Flavour::mariadb;
@@ -82,9 +131,9 @@ Task<OpenFailure> set_up(std::shared_ptr<Link> link, const OpenRequest& request)
       co_return failure;
     }
   }
-  if (query.rows().size() == 1 && query.rows()[0].size() == decided_names.size()) {
-    for (std::size_t i = 0; i < decided_names.size(); ++i)
-      link->baseline.set(decided_names[i], query.rows()[0][i].value_or(""));
+  if (query.rows().size() == 1 &&
+      query.rows()[0].size() == decided_names.size() + global_names.size()) {
+    learn_baseline(*link, query.rows()[0]);
   }
   // What the trackers said of our own settings is no difference.
   link->image.clear();
@@ -115,7 +164,6 @@ Task<OpenOutcome> open_link(Executor executor, OpenRequest request, BackendCount
     outcome.failure = {error, login.refusal(), login.detail()};
     co_return outcome;
   }
-  if (request.watch != nullptr && !stream->encrypted()) stream->watch(*request.watch);
   auto link = std::make_shared<Link>(std::move(stream), login.facts(), request.backend,
                                      request.role, counters);
   Link::start(link);

@@ -7,6 +7,7 @@
 /// application's problem.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <list>
 #include <string>
@@ -50,6 +51,11 @@ class PreparedCache {
     entries_.push_front({key, server_id, {}});
     index_[key] = entries_.begin();
     return entries_.front();
+  }
+
+  [[nodiscard]] bool holds(std::uint32_t server_id) const {
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [server_id](const Entry& entry) { return entry.server_id == server_id; });
   }
 
   void erase(const std::string& key, std::vector<std::uint32_t>& to_close) {

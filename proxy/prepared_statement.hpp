@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "protocol/bytes.hpp"
 #include "routing/digest.hpp"
@@ -56,7 +57,14 @@ class PreparedStatements {
       prepared->key += '=';
       prepared->key += value;
     }
+    if (statement.effects.has(routing::Effect::speaks_of_previous))
+      of_previous_.push_back(prepared.get());
     return *statements_.emplace(last_, std::move(prepared)).first->second;
+  }
+
+  /// Those that ask about the statement before them.
+  [[nodiscard]] const std::vector<PreparedStatement*>& of_previous() const noexcept {
+    return of_previous_;
   }
 
   [[nodiscard]] PreparedStatement* find(std::uint32_t id) {
@@ -65,8 +73,15 @@ class PreparedStatements {
     return at == statements_.end() ? nullptr : at->second.get();
   }
 
-  void erase(std::uint32_t id) { statements_.erase(id == UINT32_MAX ? last_ : id); }
-  void clear() { statements_.clear(); }
+  void erase(std::uint32_t id) {
+    const PreparedStatement* gone = find(id);
+    std::erase(of_previous_, gone);
+    if (gone != nullptr) statements_.erase(gone->id);
+  }
+  void clear() {
+    of_previous_.clear();
+    statements_.clear();
+  }
   [[nodiscard]] std::size_t size() const noexcept { return statements_.size(); }
   /// Is this true of any of them?
   [[nodiscard]] bool any(bool PreparedStatement::*flag) const noexcept {
@@ -76,6 +91,7 @@ class PreparedStatements {
 
  private:
   std::unordered_map<std::uint32_t, std::unique_ptr<PreparedStatement>> statements_;
+  std::vector<PreparedStatement*> of_previous_;
   std::uint32_t last_ = 0;
 };
 

@@ -44,7 +44,10 @@ void Relay::begin(protocol::Capabilities capabilities, routing::Flavour flavour)
 
 bool Relay::audible(const protocol::TrackEntry& entry) noexcept {
   switch (entry.type) {
-    case protocol::TrackType::schema: return true;
+    case protocol::TrackType::schema:
+    // Sluice leaves these as the server has them: what comes is what clients expect.
+    case protocol::TrackType::transaction_characteristics:
+    case protocol::TrackType::transaction_state: return true;
     case protocol::TrackType::system_variables:
       return std::find(default_tracked.begin(), default_tracked.end(), entry.name) !=
              default_tracked.end();

@@ -7,7 +7,6 @@
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
 #include "proxy/statement_runner.hpp"
-#include "proxy/user_variable_question.hpp"
 #include "routing/session_scope.hpp"
 
 namespace sluice::proxy {
@@ -16,10 +15,16 @@ namespace {
 using protocol::packet_header_size;
 using routing::Effect;
 using routing::Pin;
+namespace errors = protocol::server_error;
 
 /// A session's own writes from more sources or with more gaps than this are
 /// remembered as a moment instead.
 constexpr std::size_t many_intervals = 64;
+
+/// What Sluice answers between two statements is remembered up to so many answers.
+constexpr std::size_t most_own_answers = 16;
+/// MESSAGE_TEXT takes no more.
+constexpr std::size_t longest_signal = 128;
 
 constexpr std::uint16_t session_status =
     protocol::status::in_transaction | protocol::status::autocommit |
@@ -31,6 +36,12 @@ bool is_unsafe_multibyte(std::string_view charset) {
   for (const std::string_view name : names)
     if (charset == name) return true;
   return false;
+}
+
+bool mentions(std::string_view sql, std::string_view lower_case_word) {
+  const auto same = [](char a, char b) { return (a | 0x20) == b; };
+  return std::search(sql.begin(), sql.end(), lower_case_word.begin(), lower_case_word.end(),
+                     same) != sql.end();
 }
 
 }  // namespace
@@ -49,15 +60,31 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
       (summary.last_insert_id != 0 ||
        effects.any({Effect::sets_last_insert_id, Effect::calls_routine, Effect::executes}))) {
     insert_id_->on_link = true;
+    slot.place->insert_id.reset();
   }
+  // A PREPARE leaves ROW_COUNT() as it was.
+  const auto row_counts = [](const OwnAnswer& answer) {
+    return answer.command == protocol::Command::ping ||
+           answer.command == protocol::Command::set_option;
+  };
+  if (work.how != Work::How::prepare || summary.failed ||
+      !std::all_of(own_answers_.begin(), own_answers_.end(), row_counts)) {
+    own_answers_.clear();
+  }
+  warnings_ = summary.warnings;
+  failed_ = summary.failed;
+  const auto inner = held_.executed(work.sql, work.statement, dialect_);
   if (summary.state_learned) {
+    // SET CHARACTER SET looks like SET NAMES, but brings the default collation.
+    if (effects.has(Effect::sets_charset) && !mentions(work.sql, "names"))
+      slot.place->image.forget_names();
     wanted_ = slot.place->image;
     state_changed();
+    if (wanted_.has_unknowns()) unsettled_slot_ = &slot;
     update_dialect();
     record_.set_names({user_, wanted_.schema});
   }
 
-  const auto inner = held_.executed(work.sql, work.statement, dialect_);
   // Of a lone statement that failed nothing is left; of several, some may be.
   if (summary.failed && !effects.has(Effect::several)) pins_ = pins_before;
   if (!summary.failed) {
@@ -65,14 +92,6 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
                         (effects.has(Effect::executes) &&
                          (!inner || inner->statement.effects.has(Effect::calls_routine)));
     if (opaque && (summary.state_changed || !summary.trackers_heard)) pins_.add(Pin::routine);
-    // The trackers are silent about `@v := 1` inside of a routine. MariaDB lists its
-    // variables; on MySQL, nobody else must have the link.
-    if (opaque && !dialect_.mariadb) slot.place->dirty = true;
-    if (opaque && dialect_.mariadb && !pins_.has(Pin::routine)) {
-      unsettled_slot_ = &slot;
-      if (std::find(unsettled_.begin(), unsettled_.end(), all_user_variables) == unsettled_.end())
-        unsettled_.emplace_back(all_user_variables);
-    }
     // A SET that the trackers do not hear of, behind an EXECUTE that nobody rewrites.
     if (inner && dialect_.mariadb && routing::with_session_scope(inner->sql, dialect_))
       pins_.add(Pin::routine);
@@ -100,9 +119,6 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     executed.sql = inner->sql;
     note_user_variables(executed, slot);
   }
-  if (inner ? routing::may_change_routines(inner->statement, inner->sql)
-            : routing::may_change_routines(work.statement, work.sql))
-    worker_.shared().routines.changed();
   note_held(work, slot,
             {.failed = summary.failed,
              .in_transaction = in_transaction(),
@@ -209,12 +225,27 @@ Task<> StatementRunner::learn_prepared_text(std::shared_ptr<Link> link) {
   error = co_await query.run(link, std::move(as_before));
 }
 
-/// Asks the link what the variables assigned there are; false if it can no
-/// longer say.
-Task<bool> StatementRunner::settle_user_variables() {
-  if (unsettled_.empty()) co_return true;
+/// Asks the link what alone it knows: variables assigned there, collations. False if
+/// it can no longer say.
+Task<bool> StatementRunner::settle() {
   Slot& slot = *unsettled_slot_;
-  if (!slot.place || slot.place->closed()) co_return false;
+  const bool lost = !slot.place || slot.place->closed();
+  if (wanted_.has_unknowns()) {
+    if (lost) {
+      // Without its collation a character set brings the default one.
+      for (const std::string& name : wanted_.unknowns()) wanted_.erase(name);
+      state_changed();
+    } else {
+      const InUse in_use(in_use_, slot);
+      const std::shared_ptr<Link> link = slot.place.link();
+      co_await ask_unknowns(link, wanted_);
+      link->image = wanted_;
+      state_changed();
+      last_ = nullptr;
+    }
+  }
+  if (unsettled_.empty()) co_return true;
+  if (lost || slot.place->closed()) co_return false;
   const InUse in_use(in_use_, slot);
   const std::shared_ptr<Link> link = slot.place.link();
   std::vector<std::string> names = std::exchange(unsettled_, {});
@@ -231,17 +262,75 @@ Task<bool> StatementRunner::settle_user_variables() {
   co_return true;
 }
 
-/// MariaDB's trackers leave the collation out of SET NAMES … COLLATE.
-Task<> StatementRunner::learn_collation(std::shared_ptr<Link> link) {
-  if (link->closed()) co_return;
-  InternalQuery query(worker_.executor());
-  const error_code error = co_await query.run(link, "SELECT @@collation_connection");
-  if (error) co_return;
-  if (query.rows().size() != 1 || query.rows()[0].size() != 1 || !query.rows()[0][0]) co_return;
-  wanted_.set("collation_connection", *query.rows()[0][0]);
-  link->image = wanted_;
-  state_changed();
-  update_dialect();
+Task<> StatementRunner::settle_state() {
+  if (!wanted_.has_unknowns()) co_return;
+  if (insert_id_->asking) co_await insert_id_->settled.wait();
+  const Slot& slot = *unsettled_slot_;
+  if (!slot.place || slot.place->closed()) co_return;  // the next statement sees to it
+  co_await settle();
+}
+
+Task<> StatementRunner::ask_unknowns(std::shared_ptr<Link> link, routing::StateVector& state) {
+  using routing::StateVector;
+  // What SET NAMES brought to the results is what it brought to the connection.
+  const std::string* results = state.find(StateVector::results_collation);
+  const bool of_results = results != nullptr && *results == StateVector::unknown;
+  if (of_results) state.set(StateVector::results_collation, "");
+  const std::vector<std::string> names = state.unknowns();
+  std::string statement;
+  for (const std::string& name : names) {
+    statement += statement.empty() ? "SELECT @@" : ", @@";
+    statement += name;
+  }
+  if (names.empty()) co_return;
+  InternalQuery query(link->executor());
+  const error_code error = co_await query.run(link, std::move(statement));
+  const bool answered =
+      !error && query.rows().size() == 1 && query.rows()[0].size() == names.size();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (answered && !query.rows()[0][i] && names[i] == "character_set_results") {
+      state.set(names[i], "");
+    } else if (answered && query.rows()[0][i]) {
+      if (of_results && names[i] == "collation_connection")
+        state.set(StateVector::results_collation, *query.rows()[0][i]);
+      state.set(names[i], *query.rows()[0][i]);
+    } else {
+      state.erase(names[i]);
+    }
+  }
+}
+
+Task<std::optional<bool>> StatementRunner::ask_user_variables(std::shared_ptr<Link> link,
+                                                              std::vector<std::string> names,
+                                                              routing::UserVariables& into) {
+  InternalQuery query(link->executor());
+  std::string statement = routing::question(names);
+  const error_code error = co_await query.run(link, std::move(statement));
+  // Megabytes in variables are no fault of the link: they stay there.
+  if (error == protocol::make_error_code(protocol::Errc::too_large)) co_return std::nullopt;
+  if (error) co_return false;
+  if (query.refusal() || query.rows().size() != 1 || query.rows()[0].size() != 3 * names.size() ||
+      query.columns().size() != 3 * names.size()) {
+    co_return std::nullopt;
+  }
+  bool all = true;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const InternalQuery::Row& row = query.rows()[0];
+    routing::UserVariableAnswer answer;
+    answer.type = query.columns()[3 * i].type;
+    answer.is_unsigned =
+        (query.columns()[3 * i].flags & protocol::column_flag::unsigned_number) != 0;
+    answer.value = row[3 * i];
+    answer.hex = row[3 * i + 1];
+    answer.collation = row[3 * i + 2];
+    auto literal = routing::literal_of(answer);
+    all = all && literal.has_value();
+    if (!literal) continue;
+    link->user_variables.set(names[i], *literal);
+    into.set(names[i], std::move(*literal));
+  }
+  if (!all || !into.fits()) co_return std::nullopt;
+  co_return true;
 }
 
 void StatementRunner::update_dialect() {
@@ -265,6 +354,27 @@ void StatementRunner::update_dialect() {
 void StatementRunner::consume_command(Work& work) {
   client_.consume(work.buffered);
   work.buffered = 0;
+}
+
+/// MySQL's answers that are no statement's repeat the last count; MariaDB's do not.
+std::uint16_t StatementRunner::repeated_warnings() const noexcept {
+  if (dialect_.mariadb) return 0;
+  return failed_ ? std::max<std::uint16_t>(warnings_, 1) : warnings_;
+}
+
+Task<Next> StatementRunner::ping(Work& work) {
+  const bool told_of_error =
+      !own_answers_.empty() && own_answers_.front().command != protocol::Command::ping;
+  if (!dialect_.mariadb && (failed_ || told_of_error) && last_ != nullptr && last_->place &&
+      !last_->place->closed()) {
+    // An ERR does not say how many conditions there are.
+    work.statement.access = routing::Access::read;
+    work.statement.cause = routing::Cause::plain_read;
+    work.statement.effects.set(Effect::speaks_of_previous);
+    co_return co_await run(work);
+  }
+  const std::uint16_t warnings = repeated_warnings();
+  co_return co_await answer_ok(work, warnings);
 }
 
 Task<Next> StatementRunner::skip_rest(Work& work) {
@@ -316,6 +426,7 @@ Task<Next> StatementRunner::answer_error(Work& work, std::uint16_t code, std::st
   const std::string kept_message(message);
   running_ = false;
   show();
+  note_own_error(work, code, state, message);
   const Next skipped = co_await skip_rest(work);
   if (skipped == Next::close) co_return skipped;
   protocol::Buffer out;
@@ -325,19 +436,77 @@ Task<Next> StatementRunner::answer_error(Work& work, std::uint16_t code, std::st
   co_return error ? Next::close : Next::go_on;
 }
 
-Task<Next> StatementRunner::answer_ok(Work& work) {
+/// Collapses what would be told twice; the list stays short.
+void StatementRunner::note_own_answer(protocol::Command command, std::string text) {
+  const bool repeats = !own_answers_.empty() && own_answers_.back().command == command &&
+                       own_answers_.back().text == text;
+  if (command == protocol::Command::query || own_answers_.size() >= most_own_answers)
+    own_answers_.clear();
+  if (!repeats || command == protocol::Command::query)
+    own_answers_.push_back({command, std::move(text), 0});
+}
+
+/// MySQL adds its word on an unknown statement to what the last statement left: the
+/// backend is asked for one, too. Other errors are raised there by name.
+void StatementRunner::note_own_error(const Work& work, std::uint16_t code, std::string_view state,
+                                     std::string_view message) {
+  failed_ = true;
+  if (code == errors::unknown_stmt && work.command != nullptr && !dialect_.mariadb) {
+    if (own_answers_.size() >= most_own_answers) own_answers_.clear();
+    own_answers_.push_back({protocol::Command::stmt_reset, {}, work.command->statement});
+    return;
+  }
+  std::string statement = "SIGNAL SQLSTATE '" + std::string(state) +
+                          "' SET MYSQL_ERRNO=" + std::to_string(code) + ", MESSAGE_TEXT='";
+  for (const char c : message.substr(0, longest_signal)) {
+    if (c == '\\' || static_cast<unsigned char>(c) >= 0x80) continue;
+    statement += c;
+    if (c == '\'') statement += c;
+  }
+  statement += '\'';
+  note_own_answer(protocol::Command::query, std::move(statement));
+}
+
+/// Leaves on the link what the answers given here would have left.
+Task<error_code> StatementRunner::tell_own_answers(std::shared_ptr<Link> link) {
+  std::vector<OwnAnswer> answers = std::exchange(own_answers_, {});
+  for (OwnAnswer& answer : answers) {
+    if (answer.command == protocol::Command::set_option) link->dirty = true;
+    if (answer.command == protocol::Command::stmt_reset) {
+      std::uint32_t id = answer.statement;
+      while (link->prepared.holds(id)) ++id;  // here it means another statement
+      for (unsigned shift = 0; shift < 32; shift += 8)
+        answer.text += static_cast<char>(id >> shift & 0xff);
+    }
+    InternalQuery query(worker_.executor());
+    const error_code error = co_await query.run(link, std::move(answer.text), answer.command);
+    if (error) co_return error;
+  }
+  co_return error_code{};
+}
+
+Task<Next> StatementRunner::answer_ok(Work& work, std::uint16_t warnings) {
+  using protocol::Command;
+  const bool is_kill = work.command != nullptr && work.command->command == Command::query;
+  if (is_kill) {
+    note_own_answer(Command::query, std::string(clearing_statement));
+  } else {
+    note_own_answer(Command::ping, {});
+  }
   consume_command(work);
   protocol::Buffer out;
-  const protocol::OkPacket ok{.status = status_};
+  const protocol::OkPacket ok{.status = status_, .warnings = warnings};
   protocol::append_ok(out, ok, capabilities_, static_cast<std::uint8_t>(work.last_sequence + 1));
   const error_code error = co_await client_.write_all(out);
   co_return error ? Next::close : Next::go_on;
 }
 
 Task<Next> StatementRunner::answer_end(Work& work) {
+  const bool multi = (capabilities_ & protocol::capability::multi_statements) != 0;
+  note_own_answer(protocol::Command::set_option, std::string(multi ? "\0\0" : "\1\0", 2));
   consume_command(work);
   protocol::Buffer out;
-  const protocol::EofPacket end{.warnings = 0, .status = status_};
+  const protocol::EofPacket end{.warnings = repeated_warnings(), .status = status_};
   protocol::append_end(out, end, capabilities_, static_cast<std::uint8_t>(work.last_sequence + 1));
   const error_code error = co_await client_.write_all(out);
   co_return error ? Next::close : Next::go_on;

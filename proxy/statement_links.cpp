@@ -3,10 +3,8 @@
 #include <utility>
 
 #include "proxy/internal_query.hpp"
-#include "proxy/link_verifier.hpp"
 #include "proxy/log.hpp"
 #include "proxy/statement_runner.hpp"
-#include "proxy/user_variable_question.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -21,8 +19,10 @@ constexpr std::chrono::seconds kill_patience{5};
 void StatementRunner::give_up_links() {
   if (home_ != nullptr && home_->place && bound()) home_->place->dirty = true;
   if (!unsettled_.empty() && unsettled_slot_->place) unsettled_slot_->place->dirty = true;
-  primary_.place.release();
-  replica_.place.release();
+  for (Slot* slot : {&primary_, &replica_}) {
+    if (slot->place) slot->place->user = 0;  // what follows is another session to it
+    slot->place.release();
+  }
   last_ = home_ = nullptr;
 }
 
@@ -45,18 +45,12 @@ Task<OpenFailure> StatementRunner::obtain(Slot& slot, std::size_t backend, LinkR
                                           Clock::time_point until) {
   if (stays(slot, backend, role)) co_return OpenFailure{};
   slot.place.release();
-  Shared& shared = worker_.shared();
-  PlaceOutcome outcome;
-  for (bool sound = false; !sound;) {
-    PlaceRequest request{
-        .kind = kind_for(backend, role), .wanted = &wanted_, .password = password_, .until = until};
-    outcome = co_await worker_.pool().obtain(std::move(request));
-    sound = !outcome.place;
-    if (outcome.place)
-      sound = co_await verify_link(outcome.place.link(), *shared.settings, shared.counters);
-    if (!sound) outcome.place.release();
-  }
+  LinkKind kind = kind_for(backend, role);
+  PlaceRequest request{
+      .kind = std::move(kind), .wanted = &wanted_, .password = password_, .until = until};
+  PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
   slot.place = std::move(outcome.place);
+  if (slot.place && role == LinkRole::primary) after_reset_ = slot.place->after_reset;
   if (!slot.place)
     log::info("link", "no link to {} for {}: {} ({})", worker_.topology()->backends[backend].name,
               user_, outcome.failure.error.message(),
@@ -69,15 +63,18 @@ Yield StatementRunner::yield_link(std::size_t backend) {
   for (Slot* slot : {&replica_, &primary_}) {
     if (slot == in_use_ || !slot->place || slot->place->backend() != backend) continue;
     const bool asks_variables = slot == unsettled_slot_ && !unsettled_.empty();
-    if (asks_variables && (insert_id_->asking || slot->place->closed())) continue;
+    const bool asks_collations = slot == unsettled_slot_ && wanted_.has_unknowns();
+    if ((asks_variables || asks_collations) && (insert_id_->asking || slot->place->closed()))
+      continue;
     if (last_ == slot) last_ = nullptr;
     const bool asks_id = slot == &primary_ && insert_id_->on_link;
-    if ((!asks_variables && !asks_id) || slot->place->closed()) {
+    if ((!asks_variables && !asks_id && !asks_collations) || slot->place->closed()) {
       slot->place.release();
       return Yield::now;
     }
     insert_id_->asking = true;
     if (asks_id) insert_id_->on_link = false;
+    if (asks_collations) insert_id_->collations = wanted_;
     if (asks_variables) {
       insert_id_->names = std::exchange(unsettled_, {});
       insert_id_->variables = user_variables_;
@@ -99,6 +96,10 @@ Task<> StatementRunner::hand_back(Place place, std::shared_ptr<InsertId> insert_
     const std::optional<bool> carried =
         co_await ask_user_variables(place.link(), std::move(names), insert_id->variables);
     insert_id->lost = carried != true;
+  }
+  if (insert_id->collations.has_unknowns() && !place->closed()) {
+    co_await ask_unknowns(place.link(), insert_id->collations);
+    place->image = insert_id->collations;
   }
   InternalQuery query(executor);
   std::string statement = "SELECT LAST_INSERT_ID()";

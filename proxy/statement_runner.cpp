@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/command.hpp"
+#include "proxy/internal_query.hpp"
 #include "proxy/log.hpp"
 
 namespace sluice::proxy {
@@ -37,21 +38,26 @@ std::chrono::microseconds alone_time(std::uint64_t in_flight, std::chrono::micro
   return took / static_cast<std::chrono::microseconds::rep>(crowd);
 }
 
-/// The stored functions as a session with this default schema means them.
-class SessionRoutines final : public routing::KnownRoutines {
- public:
-  SessionRoutines(Worker& worker, std::string_view schema) : worker_(worker), schema_(schema) {}
-
-  [[nodiscard]] bool reads_only(std::string_view qualifier,
-                                std::string_view name) const noexcept override {
-    const routing::RoutineCatalogue* known = worker_.routines();
-    return known != nullptr && known->reads_only(qualifier, schema_, name);
+/// Can a replica not answer it, even in a read-only transaction?
+bool asks_primary(const routing::Statement& statement) {
+  using routing::Cause;
+  using routing::Effect;
+  // A transaction that begins within another one commits that, and may write.
+  if (statement.effects.has(Effect::begins_transaction) &&
+      !statement.effects.any({Effect::begins_read_only_transaction, Effect::ends_transaction}))
+    return true;
+  switch (statement.cause) {
+    case Cause::asks_role:
+    case Cause::one_server:
+    case Cause::routine:
+    case Cause::sequence:
+    case Cause::user_lock:
+    case Cause::table_lock:
+    case Cause::temporary_table:
+    case Cause::handler: return statement.access == routing::Access::write;
+    default: return false;
   }
-
- private:
-  Worker& worker_;
-  std::string_view schema_;
-};
+}
 
 /// Errors by which a replica says that what it was sent writes (P2).
 bool refuses_writes(std::uint16_t code) {
@@ -87,6 +93,7 @@ StatementRunner::~StatementRunner() {
     slot->place->abandon(&relay_);
     // A transaction or a pin must not outlive its session on the link.
     if (slot == home_ && bound()) slot->place->dirty = true;
+    // An unknown in its image equals no session's state: it will be set anew.
     if (slot == unsettled_slot_ && !unsettled_.empty()) slot->place->dirty = true;
   }
 }
@@ -99,13 +106,45 @@ void StatementRunner::begin_session(const protocol::ClientIdentity& identity, st
   capabilities_ = identity.capabilities;
   if (identity.collation != 0) collation_ = identity.collation;
   login_status_ = status_ = status;
+  after_reset_.reset();
   policy_ = policy;
   reset();
+  note_own_answer(protocol::Command::ping, {});  // the login's OK
   wanted_.schema = identity.schema;
   state_changed();
   show();
 }
 
+/// What a reset does is known from the first link to the primary on.
+Task<> StatementRunner::learn_after_reset() {
+  const auto& topology = *worker_.topology();
+  if (after_reset_ || !topology.primary) co_return;
+  const auto until = Clock::now() + worker_.shared().settings->failover.hold;
+  co_await obtain(primary_, *topology.primary, LinkRole::primary, until);
+}
+
+Task<Next> StatementRunner::reset_connection(Work& work) {
+  co_await learn_after_reset();
+  reset();
+  if (after_reset_) {
+    for (const auto& [name, value] : after_reset_->variables()) wanted_.set(name, value);
+    if (wanted_.schema.empty()) wanted_.erase("collation_database");  // it is so already
+    state_changed();
+    update_dialect();
+  }
+  co_return co_await answer_ok(work);
+}
+
+Task<> StatementRunner::forget_login_modes() {
+  if ((capabilities_ & protocol::capability::ignore_space) == 0 || !dialect_.mariadb) co_return;
+  co_await learn_after_reset();
+  if (!after_reset_) co_return;
+  if (const std::string* modes = after_reset_->find("sql_mode")) wanted_.set("sql_mode", *modes);
+  state_changed();
+  update_dialect();
+}
+
+/// All that a login and a reset have in common.
 void StatementRunner::reset() {
   give_up_links();
   const std::string schema = wanted_.schema;
@@ -121,6 +160,9 @@ void StatementRunner::reset() {
   statements_.clear();
   previous_rows_.reset();
   state_changed();
+  own_answers_.clear();
+  warnings_ = 0;
+  failed_ = false;
   update_dialect();
   show();
 }
@@ -149,6 +191,19 @@ Task<Next> StatementRunner::run(Work& work) {
   if (work.statement.effects.has(routing::Effect::speaks_of_previous) ||
       !insert_id_->names.empty()) {
     while (insert_id_->asking) co_await insert_id_->settled.wait();
+  }
+  if (!insert_id_->collations.variables().empty()) {
+    while (insert_id_->asking) co_await insert_id_->settled.wait();
+    for (const std::string& name : wanted_.unknowns()) {
+      const std::string* value = insert_id_->collations.find(name);
+      if (value != nullptr) {
+        wanted_.set(name, *value);
+      } else {
+        wanted_.erase(name);
+      }
+    }
+    insert_id_->collations.clear();
+    state_changed();
   }
   if (!insert_id_->names.empty()) {
     insert_id_->names.clear();
@@ -180,6 +235,11 @@ Task<Next> StatementRunner::make_trip(Work& work, Trip& trip) {
                                       "Query execution was interrupted");
     Slot* held = held_for(work);
     if (bound() && held == nullptr) co_return co_await lost_hold(work, false);
+    if (held == &replica_ && in_transaction_on_replica() && asks_primary(work.statement)) {
+      const bool moved = co_await move_read_only_transaction(trip.hold_until);
+      if (!moved) co_return co_await lost_hold(work, false);
+      continue;
+    }
     routing::Decision decision = decide(work, held, trip.avoid);
     if (trip.rerun == Reason::misrouted) {
       const auto& topology = *worker_.topology();
@@ -221,11 +281,10 @@ Task<Next> StatementRunner::make_trip(Work& work, Trip& trip) {
     const LinkRole role =
         decision.target == Target::primary ? LinkRole::primary : LinkRole::replica;
     // Leaving the link that alone knows some variables: ask it first.
-    if (!unsettled_.empty() &&
-        (decision.target == Target::held
-             ? held != unsettled_slot_
-             : &slot != unsettled_slot_ || !stays(slot, decision.backend, role))) {
-      const bool settled = co_await settle_user_variables();
+    if (unsettled() && (decision.target == Target::held
+                            ? held != unsettled_slot_
+                            : &slot != unsettled_slot_ || !stays(slot, decision.backend, role))) {
+      const bool settled = co_await settle();
       if (!settled) {
         pins_.add(routing::Pin::user_variable);
         co_return co_await lost_hold(work, false);
@@ -309,6 +368,14 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
     trip.rerun = Reason::moved;
     co_return std::nullopt;
   }
+  if (refused_as_write && attempt.in_transaction && in_transaction_on_replica() &&
+      work.buffered > 0 && !work.streamed) {
+    // The primary may see other faults first, and some statements end the transaction.
+    relay_.discard();
+    const bool moved = co_await move_read_only_transaction(trip.hold_until);
+    if (moved) co_return std::nullopt;
+    co_return co_await lost_hold(work, false);
+  }
   if (refused_as_write && attempt.in_transaction) {
     // A replica is read-only before its transaction is; on one server it is
     // the transaction that refuses.
@@ -323,8 +390,6 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
     note_digest(work, attempt.backend, alone_time(attempt.crowd, slot.place->last_service()));
   learn(work, slot, attempt.pins);
   if (work.how == Work::How::prepare) note_prepared(work, *slot.place);
-  if (work.statement.effects.has(routing::Effect::sets_charset) && !relay_.summary().failed)
-    co_await learn_collation(slot.place.link());
   if (!held_.asked_variable().empty()) co_await learn_prepared_text(slot.place.link());
   consume_command(work);
   const error_code error = co_await relay_.finish();
@@ -399,7 +464,6 @@ Task<std::optional<Next>> StatementRunner::after_loss(Work& work, Slot& slot, At
 void StatementRunner::note_decision(const Work& work, std::size_t backend, routing::Reason reason) {
   record_.backend.store(static_cast<std::int32_t>(backend), std::memory_order_relaxed);
   record_.last_reason.store(reason, std::memory_order_relaxed);
-  record_.history.add({RouteHistory::present(), backend, work.statement.access, reason});
   Counters& counters = worker_.shared().counters;
   add(counters.decisions[static_cast<std::size_t>(reason)]);
   BackendCounters& counted = *counters.backends[backend];
@@ -419,11 +483,8 @@ void StatementRunner::note_misroute(Work& work) {
 }
 
 routing::Statement StatementRunner::classify(std::string_view sql, bool whole) const {
-  const SessionRoutines routines(worker_, wanted_.schema);
-  routing::Dialect dialect = dialect_;
-  dialect.routines = &routines;
   routing::Statement statement =
-      whole ? routing::classify(sql, dialect) : routing::classify_beginning(sql, dialect);
+      whole ? routing::classify(sql, dialect_) : routing::classify_beginning(sql, dialect_);
   // Unqualified names speak of one backend's inner life there.
   if (statement.access == routing::Access::read &&
       (routing::is_system_schema(wanted_.schema) || wanted_.schema == "information_schema")) {
@@ -488,6 +549,37 @@ Task<Next> StatementRunner::lost_hold(Work& work, bool sent) {
                           "was rolled back; try restarting transaction");
   }
   co_return pinned ? Next::close : Next::go_on;
+}
+
+/// The rest of a read-only transaction belongs to the primary: what comes next can be
+/// answered there alone.
+Task<bool> StatementRunner::move_read_only_transaction(Clock::time_point until) {
+  if (unsettled()) {
+    const bool settled = co_await settle();
+    if (!settled || pins_.any()) co_return false;
+  }
+  const auto topology = worker_.topology();
+  if (!topology->primary) co_return false;
+  InternalQuery ending(worker_.executor());
+  std::string commit = "COMMIT AND NO CHAIN NO RELEASE";
+  const error_code failed = co_await ending.run(replica_.place.link(), std::move(commit));
+  if (failed) co_return false;
+  status_ &= static_cast<std::uint16_t>(
+      ~(protocol::status::in_transaction | protocol::status::in_read_only_transaction));
+  home_ = nullptr;
+  co_await obtain(primary_, *topology->primary, LinkRole::primary, until);
+  if (!primary_.place) co_return false;
+  const InUse in_use(in_use_, primary_);
+  const std::shared_ptr<Link> link = primary_.place.link();
+  const error_code error = co_await sync_now(link, wanted_);
+  if (error) co_return false;
+  InternalQuery query(worker_.executor());
+  std::string statement = "START TRANSACTION READ ONLY";
+  const error_code lost = co_await query.run(link, std::move(statement));
+  if (lost || query.refusal()) co_return false;
+  status_ |= protocol::status::in_transaction | protocol::status::in_read_only_transaction;
+  home_ = &primary_;
+  co_return true;
 }
 
 void StatementRunner::pin(routing::Pin pin) {

@@ -23,6 +23,9 @@
 
 namespace sluice::proxy {
 
+/// Empties the diagnostics area and sets ROW_COUNT() to 0.
+inline constexpr std::string_view clearing_statement = "DO (SELECT 0 FROM (SELECT 0) t)";
+
 /// One command to be run.
 struct Work {
   enum class How : std::uint8_t {
@@ -83,8 +86,12 @@ class StatementRunner final : public LinkHolder {
   /// STMT_RESET: forgets pieces and cursor.
   void reset_statement(PreparedStatement& statement);
 
-  /// COM_RESET_CONNECTION: the session is as after its login.
-  void reset();
+  /// COM_RESET_CONNECTION.
+  Task<Next> reset_connection(Work& work);
+  /// COM_CHANGE_USER, after begin_session: MariaDB forgets the CLIENT_IGNORE_SPACE of the login.
+  Task<> forget_login_modes();
+  /// COM_PING: answered here, or by the link that alone knows the number of warnings.
+  Task<Next> ping(Work& work);
   /// CLIENT_MULTI_STATEMENTS switched by COM_SET_OPTION.
   void set_multi_statements(bool on);
 
@@ -92,7 +99,9 @@ class StatementRunner final : public LinkHolder {
   Task<Next> answer_error(Work& work, std::uint16_t code, std::string_view state,
                           std::string_view message);
   /// Sends a plain OK with the session's status.
-  Task<Next> answer_ok(Work& work);
+  Task<Next> answer_ok(Work& work, std::uint16_t warnings = 0);
+  /// The server counts no warnings of the last statement any more.
+  void forget_warnings() noexcept { warnings_ = 0; }
   /// The same as an EOF, or what stands for it.
   Task<Next> answer_end(Work& work);
   /// Reads past what is left of a command that gets no reply.
@@ -114,6 +123,8 @@ class StatementRunner final : public LinkHolder {
   [[nodiscard]] const routing::Dialect& dialect() const noexcept { return dialect_; }
   [[nodiscard]] const routing::StateVector& state() const noexcept { return wanted_; }
   [[nodiscard]] std::uint64_t state_version() const noexcept { return state_version_; }
+  /// The same with nothing unknown in it, for a statement that keeps it.
+  Task<> settle_state();
   [[nodiscard]] protocol::Capabilities capabilities() const noexcept { return capabilities_; }
   [[nodiscard]] std::uint16_t status() const noexcept { return status_; }
   [[nodiscard]] bool bound() const noexcept { return in_transaction() || pins_.any(); }
@@ -127,13 +138,14 @@ class StatementRunner final : public LinkHolder {
   /// Keeps a slot's link from being yielded while a command is under way on it.
   class InUse {
    public:
-    InUse(Slot*& mark, Slot& slot) : mark_(mark) { mark_ = &slot; }
-    ~InUse() { mark_ = nullptr; }
+    InUse(Slot*& mark, Slot& slot) : mark_(mark), before_(mark) { mark_ = &slot; }
+    ~InUse() { mark_ = before_; }
     InUse(const InUse&) = delete;
     InUse& operator=(const InUse&) = delete;
 
    private:
     Slot*& mark_;
+    Slot* before_;
   };
   /// LAST_INSERT_ID() as far as known. What an OK packet says may also be an id
   /// that the statement itself gave; only the link that ran it knows for sure.
@@ -147,6 +159,15 @@ class StatementRunner final : public LinkHolder {
     std::vector<std::string> names;
     routing::UserVariables variables;
     bool lost = false;  ///< some of them cannot be had any more
+    /// System variables likewise: unknown first, then known.
+    routing::StateVector collations;
+  };
+  /// What Sluice answered by itself since the last statement, as a command that leaves
+  /// the same behind: a link is told before it is asked about the previous statement.
+  struct OwnAnswer {
+    protocol::Command command;
+    std::string text;
+    std::uint32_t statement = 0;  ///< stmt_reset: an id unknown here
   };
 
   /// What one run of a statement remembers from backend to backend.
@@ -207,6 +228,10 @@ class StatementRunner final : public LinkHolder {
                                    const std::shared_ptr<Link>& link);
   void note_misroute(Work& work);
   Task<Next> lost_hold(Work& work, bool sent);
+  Task<bool> move_read_only_transaction(Clock::time_point until);
+  [[nodiscard]] bool in_transaction_on_replica() const noexcept {
+    return in_transaction() && home_ == &replica_ && !pins_.any();
+  }
   // What follows from the end of an exchange; nullopt: choose again.
   Task<std::optional<Next>> after_reply(Work& work, Slot& slot, Attempt attempt, Trip& trip);
   Task<std::optional<Next>> after_refusal(Work& work, Slot& slot, Attempt attempt, Trip& trip,
@@ -215,27 +240,41 @@ class StatementRunner final : public LinkHolder {
   Task<RelayEnd> exchange(Work& work, Slot& slot);
   Task<RelayEnd> send(Work& work, std::shared_ptr<Link> link);
   void send_on(Work& work, Link& link);
-  Task<error_code> ensure_prepared(Work& work, std::shared_ptr<Link> link, const std::string& key);
+  Task<error_code> ensure_prepared(PreparedStatement& prepared, std::shared_ptr<Link> link,
+                                   const std::string& key);
   Task<error_code> sync_now(std::shared_ptr<Link> link, const routing::StateVector& wanted);
   unsigned queue_user_variables(Link& link);
   unsigned queue_clearing(Link& link);
   unsigned queue_previous(Link& link);
   unsigned queue_sync(Link& link, const routing::StateVector& wanted, bool previous_id);
   Task<RelayEnd> stream_command(Work& work, std::shared_ptr<Link> link);
-  void refuse(std::uint16_t code, std::string_view state, std::string_view message);
-  bool append_with_types(const protocol::ClientCommand& command, const PreparedStatement& prepared,
-                         std::uint32_t server_id, protocol::Buffer& out) const;
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
   void learn(const Work& work, Slot& slot, routing::Pins pins_before);
+  void reset();
+  Task<> learn_after_reset();
+  [[nodiscard]] std::uint16_t repeated_warnings() const noexcept;
+  void note_own_answer(protocol::Command command, std::string text);
+  void note_own_error(const Work& work, std::uint16_t code, std::string_view state,
+                      std::string_view message);
+  Task<error_code> tell_own_answers(std::shared_ptr<Link> link);
   void note_user_variables(const Work& work, Slot& slot);
   void note_held(const Work& work, Slot& slot, routing::Outcome outcome);
   Task<> learn_prepared_text(std::shared_ptr<Link> link);
-  Task<bool> settle_user_variables();
+  /// The link of `unsettled_slot_` has to be asked before the session leaves it.
+  [[nodiscard]] bool unsettled() const noexcept {
+    return !unsettled_.empty() || wanted_.has_unknowns();
+  }
+  Task<bool> settle();
+  /// Asks `link` for the unknowns of `state`; what it does not say is left out.
+  static Task<> ask_unknowns(std::shared_ptr<Link> link, routing::StateVector& state);
+  /// Asks `link` for variables; false if the link fails, nullopt if a value cannot be carried.
+  static Task<std::optional<bool>> ask_user_variables(std::shared_ptr<Link> link,
+                                                      std::vector<std::string> names,
+                                                      routing::UserVariables& into);
   [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
   void lift_statement_pins();
   void learn_next_transaction(const Work& work, Slot& slot, bool was_in_transaction);
   void learn_writes(const Work& work, bool was_in_transaction);
-  Task<> learn_collation(std::shared_ptr<Link> link);
   void note_prepared(Work& work, Link& link);
   void consume_command(Work& work);
   static Task<> hand_back(Place place, std::shared_ptr<InsertId> insert_id, bool asks_id,
@@ -258,6 +297,10 @@ class StatementRunner final : public LinkHolder {
   routing::Dialect dialect_;
 
   routing::StateVector wanted_;
+  std::shared_ptr<const routing::StateVector> after_reset_;  ///< null before the first link
+  std::vector<OwnAnswer> own_answers_;
+  std::uint16_t warnings_ = 0;  ///< of the last statement
+  bool failed_ = false;         ///< it did
   routing::Pins pins_;
   std::uint16_t status_ = protocol::status::autocommit;
   std::shared_ptr<InsertId> insert_id_;

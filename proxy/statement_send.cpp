@@ -2,7 +2,6 @@
 /// made known to the link, commands too long for the buffer passed on in pieces.
 #include <algorithm>
 
-#include "protocol/bulk.hpp"
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
 #include "proxy/statement_runner.hpp"
@@ -16,20 +15,6 @@ using protocol::packet_header_size;
 /// Where the statement id of a stmt_* payload ends.
 constexpr std::size_t statement_id_end = 1 + 4;
 
-/// The types that an execute binds, single or bulk; nothing if it binds none. Of a long
-/// command its beginning is enough.
-std::optional<protocol::Bytes> bound_types(const Work& work, protocol::Capabilities capabilities) {
-  const std::uint16_t count = work.prepared->parameters;
-  if (work.command == nullptr || count == 0) return std::nullopt;
-  if (work.command->command == Command::mariadb_stmt_bulk_execute) {
-    if (!protocol::binds_types(*work.command)) return std::nullopt;
-    return protocol::bulk_types(*work.command, count);
-  }
-  const auto parameters = protocol::parse_execute_parameters(*work.command, count, capabilities);
-  if (!parameters || !parameters->types_bound) return std::nullopt;
-  return parameters->types;
-}
-
 }  // namespace
 
 Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
@@ -38,33 +23,44 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   link->sent_main = false;
   if (work.prepared != nullptr && work.how == Work::How::execute) {
     const bool its_own = work.wants_cursor || work.prepared->sends_long_data;
-    const std::string own_key = its_own ? work.prepared->key_of_its_own() : std::string();
-    const std::string& key = its_own ? own_key : work.prepared->key;
-    const error_code error = co_await ensure_prepared(work, link, key);
+    const std::string key = its_own ? work.prepared->key_of_its_own() : work.prepared->key;
+    const error_code error = co_await ensure_prepared(*work.prepared, link, key);
     if (error) co_return refusal_.empty() ? RelayEnd::lost : RelayEnd::refused;
-    const PreparedCache::Entry* entry = link->prepared.find(key);
-    if (work.streamed && entry != nullptr && entry->types != work.prepared->types &&
-        !bound_types(work, capabilities_)) {
-      // Nothing can be put into a command that is passed on in pieces.
-      refuse(1210, "HY000", "Sluice: so long a statement must bind the types of its parameters");
-      co_return RelayEnd::refused;
+  }
+  if (!work.statement.effects.has(routing::Effect::speaks_of_previous)) {
+    // What asks about this statement must be known where this statement runs: preparing
+    // it there later would wipe the answer out.
+    for (PreparedStatement* asks : statements_.of_previous()) {
+      const error_code error = co_await ensure_prepared(*asks, link, asks->key);
+      if (error && refusal_.empty()) co_return RelayEnd::lost;
+      refusal_.clear();
     }
   }
-  const bool insert_id_wanted =
-      work.statement.effects.has(routing::Effect::speaks_of_previous) && link->user != record_.id;
+  // Later on the SET would disturb what the next statement says of this one.
+  const bool insert_id_wanted = link->user != record_.id && link->insert_id != insert_id_->value &&
+                                (link->role() == routing::LinkRole::primary ||
+                                 work.statement.effects.has(routing::Effect::speaks_of_previous));
   relay_.begin(capabilities_, link->flavour());
   unsigned syncs = queue_sync(*link, wanted_, insert_id_wanted);
   // When the link changes hands, even if the statement has no need of them: later
   // on the SET would disturb what the next statement says of this one.
-  const bool variables =
-      (routing::looks_at_user_variables(work.statement) || link->user != record_.id) &&
-      link->user_variables != user_variables_;
+  // What only assigns, like GET DIAGNOSTICS, must find the previous statement undisturbed.
+  const routing::Effects effects = work.statement.effects;
+  const bool only_assigns = effects.has(routing::Effect::speaks_of_previous) &&
+                            !effects.has(routing::Effect::reads_user_variables);
+  const bool variables = ((routing::looks_at_user_variables(work.statement) && !only_assigns) ||
+                          link->user != record_.id) &&
+                         link->user_variables != user_variables_;
   if (variables) syncs += queue_user_variables(*link);
+  // What was sent ahead may itself have left a warning.
+  const bool must_clear =
+      link->has_conditions ||
+      (syncs > 0 && work.statement.effects.has(routing::Effect::speaks_of_previous));
   const bool previous_elsewhere =
       work.statement.effects.has(routing::Effect::speaks_of_previous) && last_ != &slot;
   if (previous_elsewhere && previous_rows_) {
     syncs += queue_previous(*link);
-  } else if (link->user != record_.id && link->has_conditions) {
+  } else if (link->user != record_.id && must_clear) {
     syncs += queue_clearing(*link);
   }
   relay_.expect_syncs(syncs);
@@ -84,32 +80,36 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
     if (end != RelayEnd::complete) co_return end;
     link->image = wanted_;
     if (variables) link->user_variables = user_variables_;
-    refuse(protocol::server_error::query_interrupted, "70100", "Query execution was interrupted");
+    protocol::Buffer packet;
+    const protocol::ErrPacket err{protocol::server_error::query_interrupted, "70100",
+                                  "Query execution was interrupted"};
+    protocol::append_err(packet, err, capabilities_, 0);
+    refusal_.assign(packet.begin() + packet_header_size, packet.end());
     co_return RelayEnd::refused;
   }
   link->user = record_.id;
+  if (work.statement.effects.has(routing::Effect::speaks_of_previous) && !own_answers_.empty()) {
+    const error_code error = co_await tell_own_answers(link);
+    if (error) co_return RelayEnd::lost;
+  }
   routing::Pins pins = routing::pins_of(work.statement);
   pins.remove(routing::Pin::user_variable);  // these are asked for and replayed
   pins_.merge(pins);
   if (pins_.any() && home_ == nullptr) home_ = &slot;
   const RelayEnd sent = co_await send(work, link);
   if (sent != RelayEnd::complete) co_return sent;
-  // It will not be sent again, and the client may have a file to send behind it.
-  if (work.statement.access == routing::Access::write) consume_command(work);
+  // It will not be sent again, and the client may have a file to send behind it. Only a
+  // read-only transaction may have to move, to the primary.
+  if (work.statement.access == routing::Access::write &&
+      (!in_transaction_on_replica() || work.statement.effects.has(routing::Effect::load_local))) {
+    consume_command(work);
+  }
   const RelayEnd end = co_await relay_.wait(link);
   if (end == RelayEnd::complete && syncs > 0 && work.statement.access == routing::Access::read)
     link->image = wanted_;
   if (end == RelayEnd::complete && variables && work.statement.access == routing::Access::read)
     link->user_variables = user_variables_;
   co_return end;
-}
-
-/// What the client is answered with instead of a reply.
-void StatementRunner::refuse(std::uint16_t code, std::string_view state, std::string_view message) {
-  protocol::Buffer packet;
-  const protocol::ErrPacket err{code, state, message};
-  protocol::append_err(packet, err, capabilities_, 0);
-  refusal_.assign(packet.begin() + packet_header_size, packet.end());
 }
 
 Task<RelayEnd> StatementRunner::send(Work& work, std::shared_ptr<Link> link) {
@@ -135,29 +135,12 @@ void StatementRunner::send_on(Work& work, Link& link) {
     const bool its_own =
         work.wants_cursor || work.prepared->sends_long_data || work.how == Work::How::fetch;
     scratch_.clear();
-    const std::string own_key = its_own ? work.prepared->key_of_its_own() : std::string();
-    write_execute(work, link, its_own ? own_key : work.prepared->key, scratch_);
+    write_execute(work, link, its_own ? work.prepared->key_of_its_own() : work.prepared->key,
+                  scratch_);
     link.send(scratch_, work.kind, &relay_, Relay::main_tag);
   } else {
     link.send(packets, work.kind, &relay_, Relay::main_tag);
   }
-}
-
-/// False if the command's parameters cannot be read: the server will say so.
-bool StatementRunner::append_with_types(const protocol::ClientCommand& command,
-                                        const PreparedStatement& prepared, std::uint32_t server_id,
-                                        protocol::Buffer& out) const {
-  protocol::Buffer payload;
-  if (command.command == Command::mariadb_stmt_bulk_execute) {
-    protocol::append_bulk_with_types(payload, command, server_id, prepared.types);
-  } else {
-    const auto parameters =
-        protocol::parse_execute_parameters(command, prepared.parameters, capabilities_);
-    if (!parameters) return false;
-    protocol::append_execute_with_types(payload, command, *parameters, server_id, prepared.types);
-  }
-  protocol::append_packet(out, payload, 0);
-  return true;
 }
 
 /// The command's packets with the link's id, and with the types if this server
@@ -168,12 +151,22 @@ void StatementRunner::write_execute(Work& work, Link& link, const std::string& k
   PreparedCache::Entry* entry = link.prepared.find(key);
   const std::uint32_t server_id = entry == nullptr ? 0 : entry->server_id;
   PreparedStatement& prepared = *work.prepared;
-  if (work.how == Work::How::execute && entry != nullptr) {
-    const auto bound = bound_types(work, capabilities_);
-    if (bound) prepared.types.assign(bound->begin(), bound->end());
-    const bool lacks_types = !bound && entry->types != prepared.types && !prepared.types.empty();
-    entry->types = prepared.types;
-    if (lacks_types && append_with_types(*work.command, prepared, server_id, out)) return;
+  const bool is_execute = work.command != nullptr && work.command->command == Command::stmt_execute;
+  if (is_execute && prepared.parameters > 0) {
+    const auto parameters =
+        protocol::parse_execute_parameters(*work.command, prepared.parameters, capabilities_);
+    if (parameters && parameters->types_bound) {
+      prepared.types.assign(parameters->types.begin(), parameters->types.end());
+    } else if (parameters && entry != nullptr && entry->types != prepared.types &&
+               !prepared.types.empty()) {
+      protocol::Buffer payload;
+      protocol::append_execute_with_types(payload, *work.command, *parameters, server_id,
+                                          prepared.types);
+      protocol::append_packet(out, payload, 0);
+      entry->types = prepared.types;
+      return;
+    }
+    if (entry != nullptr) entry->types = prepared.types;
   }
   out.insert(out.end(), packets.begin(), packets.end());
   protocol::rewrite_statement_id(std::span(out).subspan(packet_header_size), server_id);
@@ -188,8 +181,8 @@ Task<RelayEnd> StatementRunner::stream_command(Work& work, std::shared_ptr<Link>
     const std::uint32_t server_id = entry == nullptr ? 0 : entry->server_id;
     protocol::rewrite_statement_id(
         std::span(client_.input_data() + packet_header_size, statement_id_end), server_id);
-    if (const auto types = bound_types(work, capabilities_))
-      work.prepared->types.assign(types->begin(), types->end());
+    // The types were bound in this very packet or by an earlier one on this link;
+    // a long unbound execute on a new link is refused before it gets here.
     if (entry != nullptr) entry->types = work.prepared->types;
   }
   link->begin(work.kind, work.kind == protocol::ReplyKind::none ? nullptr : &relay_,
@@ -234,8 +227,10 @@ unsigned StatementRunner::queue_sync(Link& link, const routing::StateVector& wan
         routing::difference(link.image, wanted, link.role(), link.baseline);
     if (!statement.empty()) queue(Command::query, statement);
   }
-  if (previous_id)
+  if (previous_id) {
     queue(Command::query, "SET SESSION last_insert_id=" + std::to_string(insert_id_->value));
+    link.insert_id = insert_id_->value;
+  }
   // The caller sets the image when the state is known to be there: the trackers
   // show what DEFAULT stands for, and would make it look different from `wanted`.
   add(worker_.shared().counters.state_syncs, count);
@@ -246,8 +241,7 @@ unsigned StatementRunner::queue_sync(Link& link, const routing::StateVector& wan
 /// SHOW WARNINGS. MariaDB does so only for statements that use a table.
 unsigned StatementRunner::queue_clearing(Link& link) {
   scratch_.clear();
-  protocol::append_command(scratch_, Command::query, "DO (SELECT 0 FROM (SELECT 0) t)",
-                           link.facts().capabilities);
+  protocol::append_command(scratch_, Command::query, clearing_statement, link.facts().capabilities);
   link.send(scratch_, protocol::ReplyKind::query, &relay_, Relay::sync_tag);
   link.has_conditions = false;
   return 1;
@@ -308,14 +302,22 @@ Task<error_code> StatementRunner::sync_now(std::shared_ptr<Link> link,
   }
 }
 
-Task<error_code> StatementRunner::ensure_prepared(Work& work, std::shared_ptr<Link> link,
+Task<error_code> StatementRunner::ensure_prepared(PreparedStatement& prepared,
+                                                  std::shared_ptr<Link> link,
                                                   const std::string& key) {
   if (link->prepared.find(key) != nullptr) co_return error_code{};
-  // Names resolve as they did when the client prepared it.
-  error_code error = co_await sync_now(link, work.prepared->state);
+  // Another state comes over the present one.
+  co_await settle_state();
+  // Names resolve as they did when the client prepared it; a transaction stays as it is.
+  routing::StateVector state = prepared.state;
+  for (const std::string_view name : routing::transaction_variables) {
+    state.erase(name);
+    if (const std::string* value = link->image.find(name)) state.set(name, *value);
+  }
+  error_code error = co_await sync_now(link, state);
   if (error) co_return error;
   InternalQuery query(worker_.executor());
-  error = co_await query.run(link, work.prepared->sql, Command::stmt_prepare);
+  error = co_await query.run(link, prepared.sql, Command::stmt_prepare);
   if (error) co_return error;
   if (query.refusal() || !query.prepared()) {
     refusal_ = query.refusal_payload();
@@ -352,7 +354,7 @@ Task<Next> StatementRunner::send_long_data(Work& work) {
   bool ready = slot->place && !slot->place->closed();
   if (ready) {
     const std::string key = prepared.key_of_its_own();
-    error_code error = co_await ensure_prepared(work, slot->place.link(), key);
+    error_code error = co_await ensure_prepared(prepared, slot->place.link(), key);
     if (!error) error = co_await sync_now(slot->place.link(), wanted_);
     ready = !error;
     if (ready) {

@@ -21,14 +21,13 @@ constexpr std::chrono::seconds room_patience{3};
 
 /// What may go on a shared link by what it is; whether it is quick is the digest's.
 bool StatementRunner::shareable(const Work& work) const {
-  if (!routing::may_share(work.statement) || bound() || work.streamed ||
+  if (!routing::may_share(work.statement) || bound() || work.streamed || wanted_.has_unknowns() ||
       work.buffered > most_shared_bytes || (status_ & protocol::status::autocommit) == 0) {
     return false;
   }
   if (work.how == Work::How::plain) return work.kind == protocol::ReplyKind::query;
-  return work.how == Work::How::execute &&
-         work.command->command == protocol::Command::stmt_execute && !work.wants_cursor &&
-         !work.prepared->sends_long_data && !work.prepared->has_cursor &&
+  return work.how == Work::How::execute && work.kind == protocol::ReplyKind::execute &&
+         !work.wants_cursor && !work.prepared->sends_long_data && !work.prepared->has_cursor &&
          (work.prepared->state_version == state_version_ || work.prepared->state == wanted_);
 }
 
@@ -94,7 +93,7 @@ void StatementRunner::note_digest(Work& work, std::size_t backend, std::chrono::
 /// Gives a link back that only a read was needed for: others may be waiting, and what
 /// the read says of itself is known without it.
 void StatementRunner::release_unneeded(Slot& slot) {
-  if (bound() || (!unsettled_.empty() && unsettled_slot_ == &slot)) return;
+  if (bound() || (unsettled() && unsettled_slot_ == &slot)) return;
   if (&slot == &primary_ && insert_id_->on_link) return;
   const std::size_t backend = slot.place->backend();
   if (groups_.size() <= backend || !groups_[backend] || groups_[backend]->members < 2) return;
@@ -197,6 +196,9 @@ bool StatementRunner::accept_shared(Work& work, const routing::Decision& decisio
   if (replica_.place) release_unneeded(replica_);
   last_ = nullptr;
   previous_rows_ = summary.rows;
+  own_answers_.clear();
+  warnings_ = summary.warnings;
+  failed_ = summary.failed;
   Slot& slot = link->role() == LinkRole::primary ? primary_ : replica_;
   if (has_conditions && !slot.place) {
     slot.place = group.take(link);

@@ -15,10 +15,7 @@ template <std::size_t N>
 
 // Facts that trackers report like variables, and settings that are Sluice's own
 // on every link. `autocommit` and the rest of the client's settings are not here.
-constexpr std::array<std::string_view, 14> ignored_names{// These follow the schema.
-                                                         "character_set_database",
-                                                         "collation_database",
-                                                         "last_gtid",
+constexpr std::array<std::string_view, 12> ignored_names{"last_gtid",
                                                          "in_transaction",
                                                          "warning_count",
                                                          "error_count",
@@ -44,6 +41,12 @@ constexpr std::array<std::string_view, 2> guard_names{"transaction_read_only", "
 // brings its default collation, a collation its character set.
 constexpr std::array<std::string_view, 2> connection_names{"character_set_connection",
                                                            "collation_connection"};
+
+constexpr std::string_view results_name = "character_set_results";
+constexpr std::string_view client_name = "character_set_client";
+
+// Follows the schema, unless set after the schema was chosen.
+constexpr std::string_view schemas_own = "collation_database";
 
 [[nodiscard]] bool same_name(std::string_view kept, std::string_view asked) noexcept {
   return std::equal(kept.begin(), kept.end(), asked.begin(), asked.end(),
@@ -144,6 +147,46 @@ void StateVector::erase(std::string_view variable) {
   std::erase_if(variables_, [&](const auto& pair) { return same_name(pair.first, variable); });
 }
 
+void StateVector::forget_names() {
+  if (find(results_collation) != nullptr) set(results_collation, "");
+}
+
+std::vector<std::string> StateVector::unknowns() const {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : variables_)
+    if (value == unknown) names.push_back(name);
+  return names;
+}
+
+bool StateVector::has_unknowns() const noexcept {
+  return std::any_of(variables_.begin(), variables_.end(),
+                     [](const auto& pair) { return pair.second == unknown; });
+}
+
+std::string_view collation_decided_by(std::string_view charset_variable) noexcept {
+  if (charset_variable == "character_set_connection") return "collation_connection";
+  if (charset_variable == "character_set_database") return schemas_own;
+  return {};
+}
+
+void add_consequences(StateVector& told) {
+  for (const std::string_view name : {"character_set_connection", "character_set_database"}) {
+    const std::string_view collation = collation_decided_by(name);
+    if (told.find(name) != nullptr && told.find(collation) == nullptr)
+      told.set(collation, StateVector::unknown);
+  }
+  told.erase("character_set_database");
+  const std::string* results = told.find("character_set_results");
+  if (results == nullptr) return;
+  const std::string* client = told.find("character_set_client");
+  const std::string* connection = told.find("character_set_connection");
+  const bool by_names =
+      client != nullptr && connection != nullptr && *client == *results && *connection == *results;
+  const std::string* collation = told.find("collation_connection");
+  const std::string value = by_names && collation != nullptr ? *collation : std::string{};
+  told.set(StateVector::results_collation, value);
+}
+
 VariableKind kind_of_variable(std::string_view name) noexcept {
   if (contains(ignored_names, name)) return VariableKind::ignored;
   if (contains(one_shot_names, name)) return VariableKind::one_shot;
@@ -155,17 +198,48 @@ bool guards_replica(std::string_view variable) noexcept { return contains(guard_
 std::string difference(const StateVector& image, const StateVector& wanted, LinkRole role,
                        const StateVector& baseline) {
   std::string statement;
-  const auto skip = [role](const std::string& name) {
-    return contains(connection_names, name) || (role == LinkRole::replica && guards_replica(name));
+  const auto effective = [&baseline](const StateVector& state, std::string_view name) {
+    const std::string* value = state.find(name);
+    return value != nullptr ? value : baseline.find(name);
   };
+  const auto same = [](const std::string* a, const std::string* b) {
+    return a == nullptr || b == nullptr ? a == b : *a == *b;
+  };
+  // The collation of character_set_results can be had through SET NAMES alone, which
+  // sets the other character sets as well: they follow.
+  const std::string* results = effective(wanted, results_name);
+  const std::string* collation = effective(wanted, StateVector::results_collation);
+  const bool results_differ = !same(effective(image, results_name), results) ||
+                              !same(effective(image, StateVector::results_collation), collation);
+  const bool by_names = results_differ && results != nullptr && collation != nullptr &&
+                        !collation->empty() && *collation != StateVector::unknown;
+  if (by_names) {
+    statement = "SET NAMES ";
+    append_literal(statement, *results);
+    statement += " COLLATE ";
+    append_literal(statement, *collation);
+  }
+  const auto skip = [&](const std::string& name) {
+    if (name == StateVector::results_collation || contains(connection_names, name)) return true;
+    if (name == results_name || (by_names && name == client_name)) return true;
+    return role == LinkRole::replica && guards_replica(name);
+  };
+  // Choosing a schema ahead of this statement sets what follows the schema.
+  const bool schema_follows = image.schema != wanted.schema && !wanted.schema.empty();
   for (const auto& [name, value] : image.variables())
-    if (wanted.find(name) == nullptr && !skip(name))
+    if (wanted.find(name) == nullptr && !skip(name) && !(schema_follows && name == schemas_own))
       append_assignment(statement, name, baseline.find(name));
   for (const auto& [name, value] : wanted.variables())
-    if (!agree(image, wanted, name) && !skip(name)) append_assignment(statement, name, &value);
+    if ((!agree(image, wanted, name) || (schema_follows && name == schemas_own)) && !skip(name))
+      append_assignment(statement, name, &value);
+  if (by_names) {
+    const std::string* client = effective(wanted, client_name);
+    if (client != nullptr) append_assignment(statement, client_name, client);
+  }
+  if (results_differ && !by_names) append_assignment(statement, results_name, results);
 
-  if (std::all_of(connection_names.begin(), connection_names.end(),
-                  [&](std::string_view name) { return agree(image, wanted, name); })) {
+  if (!by_names && std::all_of(connection_names.begin(), connection_names.end(),
+                               [&](std::string_view name) { return agree(image, wanted, name); })) {
     return statement;
   }
   // All of the pair comes from one place: half of it would change the other half.

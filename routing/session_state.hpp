@@ -11,6 +11,7 @@
 /// knowledge base, "session_track_system_variables".
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -27,12 +28,28 @@ class StateVector {
  public:
   using Variables = std::vector<std::pair<std::string, std::string>>;  // sorted by name
 
+  /// The value of a variable that has changed, but nobody said to what: the trackers
+  /// tell the character set of SET NAMES, and leave its collation out. It equals
+  /// itself, which is right on the one link that has it; ask that link before the
+  /// session leaves it.
+  static constexpr std::string_view unknown = "?";
+
+  /// Beside the system variables: the collation that came with character_set_results
+  /// when SET NAMES or the login set it, which only the metadata of results shows. Empty
+  /// if the character set was set alone, and brought its default collation.
+  static constexpr std::string_view results_collation = "results_collation";
+
   std::string schema;  ///< empty: none selected
 
   // Names are taken in any case and kept in lower case.
   void set(std::string_view variable, std::string_view value);
   [[nodiscard]] const std::string* find(std::string_view variable) const noexcept;
   void erase(std::string_view variable);
+  /// character_set_results was set alone, not by SET NAMES.
+  void forget_names();
+  /// The names of the variables whose value is `unknown`.
+  [[nodiscard]] std::vector<std::string> unknowns() const;
+  [[nodiscard]] bool has_unknowns() const noexcept;
   [[nodiscard]] const Variables& variables() const noexcept { return variables_; }
   void clear() {
     schema.clear();
@@ -53,14 +70,24 @@ enum class VariableKind : std::uint8_t {
 };
 [[nodiscard]] VariableKind kind_of_variable(std::string_view name) noexcept;
 
+/// The collation that changes with this character set; empty for other variables.
+[[nodiscard]] std::string_view collation_decided_by(std::string_view charset_variable) noexcept;
+
+/// Adds what follows from the variables that one OK packet told of, beside their values.
+void add_consequences(StateVector& told);
+
+/// Setting these may end a transaction, or fail in one.
+inline constexpr std::array<std::string_view, 5> transaction_variables{
+    "autocommit", "transaction_isolation", "transaction_read_only", "tx_isolation", "tx_read_only"};
+
 /// On a replica's link these belong to Sluice: they keep writes out (P2).
 [[nodiscard]] bool guards_replica(std::string_view variable) noexcept;
 
 enum class LinkRole : std::uint8_t { primary, replica };
 
-/// The one statement that turns `image` into `wanted`, schema apart; empty if
-/// nothing differs. Variables that `wanted` lacks go back to what the link's login
-/// gave them (`baseline`), else to DEFAULT.
+/// The one statement that turns `image` into `wanted`, sent after the schema has been
+/// chosen if that differs; empty if nothing else does. Variables that `wanted` lacks go back to
+/// what the link's login gave them (`baseline`), else to DEFAULT.
 [[nodiscard]] std::string difference(const StateVector& image, const StateVector& wanted,
                                      LinkRole role, const StateVector& baseline = {});
 

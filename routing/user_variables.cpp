@@ -84,9 +84,32 @@ std::string question(const std::vector<std::string>& names) {
   return statement;
 }
 
+namespace {
+
+/// A NULL keeps the type and collation of what the variable was before.
+std::string typed_null(const UserVariableAnswer& answer) {
+  using protocol::ColumnType;
+  switch (answer.type) {
+    case ColumnType::longlong:
+      return answer.is_unsigned ? "CAST(NULL AS UNSIGNED)" : "CAST(NULL AS SIGNED)";
+    case ColumnType::newdecimal: return "CAST(NULL AS DECIMAL(65,30))";
+    case ColumnType::double_number: return "CAST(NULL AS DOUBLE)";
+    default: break;
+  }
+  if (!answer.collation || !is_collation_name(*answer.collation) || *answer.collation == "binary")
+    return "NULL";
+  std::string literal = "CONVERT(NULL USING ";
+  literal += charset_of(*answer.collation);
+  literal += ") COLLATE ";
+  literal += *answer.collation;
+  return literal;
+}
+
+}  // namespace
+
 std::optional<std::string> literal_of(const UserVariableAnswer& answer) {
   using protocol::ColumnType;
-  if (!answer.value) return "NULL";
+  if (!answer.value) return typed_null(answer);
   const std::string_view text = *answer.value;
   if (text.size() > longest_value) return std::nullopt;
   std::string literal(text);
@@ -137,12 +160,6 @@ const std::string* UserVariables::find(std::string_view name) const noexcept {
   for (const auto& [key, literal] : literals_)
     if (key == name) return &literal;
   return nullptr;
-}
-
-std::vector<std::string> UserVariables::names() const {
-  std::vector<std::string> all;
-  for (const auto& [name, literal] : literals_) all.push_back(name);
-  return all;
 }
 
 std::string difference(const UserVariables& image, const UserVariables& wanted) {

@@ -79,6 +79,48 @@ TEST(Difference, DoesNotTrustADefaultThatMySqlInverts) {
             "SET SESSION foreign_key_checks=@@global.foreign_key_checks");
 }
 
+// Only the metadata of results shows it, and only SET NAMES or a login brings it.
+TEST(Difference, GivesResultsTheCollationOfSetNames) {
+  const StateVector baseline = state({{"character_set_client", "latin1"},
+                                      {"character_set_connection", "latin1"},
+                                      {"character_set_results", "latin1"},
+                                      {"collation_connection", "latin1_bin"},
+                                      {"results_collation", "latin1_bin"}});
+  EXPECT_EQ(sent({}, {{"character_set_results", "latin1"}, {"results_collation", "latin1_bin"}},
+                 LinkRole::primary, baseline),
+            "");
+  EXPECT_EQ(sent({{"character_set_results", "latin1"}, {"results_collation", ""}}, {},
+                 LinkRole::primary, baseline),
+            "SET NAMES 'latin1' COLLATE 'latin1_bin', SESSION character_set_client='latin1', "
+            "SESSION character_set_connection='latin1', SESSION collation_connection='latin1_bin'");
+  EXPECT_EQ(sent({}, {{"character_set_results", "latin1"}, {"results_collation", ""}},
+                 LinkRole::primary, baseline),
+            "SET SESSION character_set_results='latin1'");
+}
+
+TEST(Difference, SetsTheSchemasCollationAgainBehindAnotherSchema) {
+  const StateVector image = state({{"collation_database", "latin1_bin"}}, "shop");
+  EXPECT_EQ(difference(image, state({{"collation_database", "latin1_bin"}}, "other"),
+                       LinkRole::primary),
+            "SET SESSION collation_database='latin1_bin'");
+  EXPECT_EQ(difference(image, state({}, "other"), LinkRole::primary), "");
+  EXPECT_EQ(difference(image, state({}, "shop"), LinkRole::primary),
+            "SET SESSION collation_database=DEFAULT");
+}
+
+TEST(Consequences, AreUnknownWhereTrackersTellOnlyTheCharacterSet) {
+  StateVector told = state({{"character_set_client", "utf8mb4"},
+                            {"character_set_connection", "utf8mb4"},
+                            {"character_set_results", "utf8mb4"}});
+  add_consequences(told);
+  EXPECT_EQ(told.unknowns(),
+            (std::vector<std::string>{"collation_connection", "results_collation"}));
+  StateVector alone = state({{"character_set_results", "utf8mb4"}});
+  add_consequences(alone);
+  EXPECT_FALSE(alone.has_unknowns());
+  EXPECT_EQ(*alone.find("results_collation"), "");
+}
+
 TEST(Difference, UndoesBeforeItSets) {
   EXPECT_EQ(sent({{"z", "1"}}, {{"a", "1"}}), "SET SESSION z=DEFAULT, SESSION a=1");
 }
@@ -175,7 +217,7 @@ TEST(KindOfVariable, TellsSettingsFromFactsAndOneShots) {
        {"sql_mode", "time_zone", "autocommit", "character_set_client", "transaction_isolation"})
     EXPECT_EQ(kind_of_variable(name), VariableKind::replayable) << name;
   for (const std::string_view name : {"last_gtid", "in_transaction", "warning_count",
-                                      "session_track_schema", "collation_database"})
+                                      "session_track_schema"})
     EXPECT_EQ(kind_of_variable(name), VariableKind::ignored) << name;
   // What the tracker says after SET timestamp=DEFAULT is a moment, not DEFAULT.
   for (const std::string_view name : {"insert_id", "rand_seed1", "gtid_next", "timestamp"})
