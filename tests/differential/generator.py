@@ -90,8 +90,21 @@ class Generator:
         steps = []
         while len(steps) < length:
             steps += self._joined() if "multi" in self.options and self.chance(0.06) else self._some()
-        steps += [("query", "SHOW SESSION VARIABLES")]
+        steps = [*_with_found_rows(steps), ("query", "SHOW SESSION VARIABLES")]
         return Script(tuple(steps), self.options, self.pick(LOGIN_COLLATIONS), self.schema)
+
+
+def _with_found_rows(steps):
+    """FOUND_ROWS() means something only after a SELECT of the same session: before, MariaDB tells what
+    the connection found that had the server's thread before, and a reset leaves on both what was there."""
+    known = False
+    for step in steps:
+        if step[0] in ("reset_connection", "change_user"):
+            known = False
+        elif not known and any(isinstance(part, str) and "found_rows()" in part.lower() for part in step[1:]):
+            yield ("query", "SELECT 1")
+            known = True
+        yield step
 
 
 def generate(engine, schema, seed, length=80):

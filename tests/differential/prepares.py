@@ -100,7 +100,8 @@ def binary(gen):
 def _long_data(gen, slot):
     kinds = gen.slots[slot]
     if "s" not in kinds:
-        return [("long_data", slot, 0, b"lost")] if gen.chance(0.2) else []
+        # Pieces on their way hold the session on one link: what asks about the statement before waits.
+        return [("long_data", slot, 0, b"lost"), ("reset_statement", slot)] if gen.chance(0.2) else []
     index = kinds.index("s")
     given = list(values(gen, kinds))
     given = given + [("long", 1)] * (index + 1 - len(given))

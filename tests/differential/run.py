@@ -15,7 +15,9 @@ import contextlib
 import os
 import pathlib
 import random
+import shutil
 import sys
+import tempfile
 import time
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -56,6 +58,13 @@ def arguments():
     return given
 
 
+def live_in_memory():
+    """Data directories in memory, if there is room: a script begins with sixty statements of DDL."""
+    memory = pathlib.Path("/dev/shm")
+    if "TMPDIR" not in os.environ and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30:
+        tempfile.tempdir = str(memory)
+
+
 def scripts(given):
     """(number, script) pairs for as long as the budget lasts."""
     if given.replay:
@@ -75,6 +84,12 @@ def keep(given, number, script):
     file = place / f"{given.engine}-{given.seed}-{number}.script"
     file.write_text(script.text() + "\n")
     return file
+
+
+def what_goes_on(cluster, sluice):
+    """For a statement that got no answer: who runs what, on the primary and in Sluice."""
+    lines = [str(row) for row in cluster.primary.sql("SHOW FULL PROCESSLIST") if row["Command"] not in ("Sleep", "Daemon")]
+    return "\n".join(lines + [str(row) for row in sluice.admin("SHOW SESSIONS")])
 
 
 def report(given, duel, number, mismatch):
@@ -109,6 +124,8 @@ def run(given, cluster, sluice):
                 print(f"Sluice died in script {number}:\n{script.text()}\n{sluice.log_text()[-3000:]}")
                 return 1
             if mismatch:
+                if sluice and mismatch.no_answer():
+                    print(what_goes_on(cluster, sluice), flush=True)
                 report(given, duel, number, mismatch)
                 mismatches += 1
                 if mismatches >= given.mismatches:
@@ -117,7 +134,8 @@ def run(given, cluster, sluice):
             if over or (given.statements is not None and duel.statements >= given.statements):
                 break
     seconds = time.monotonic() - began
-    print(f"{duel.statements} statements in {number + 1} scripts, {mismatches} mismatches, {seconds:.0f} s", flush=True)
+    print(f"{duel.statements} statements in {number + 1} scripts, {mismatches} mismatches, {seconds:.0f} s"
+          + (f", {duel.set_aside} scripts set aside" if duel.set_aside else ""), flush=True)  # fmt: skip
     if killer:
         print(f"{killer.links} links and {killer.replicas} replicas killed, {duel.cut_short} scripts cut short by it")
     if given.forget is not None:
@@ -128,6 +146,7 @@ def run(given, cluster, sluice):
 def main():
     given = arguments()
     print(f"differential test on {given.engine}, --seed {given.seed}", flush=True)
+    live_in_memory()
     if given.forget is not None:
         os.environ["SLUICE_TEST_FORGET"] = given.forget
     with Cluster(given.engine) as cluster:
