@@ -53,6 +53,9 @@ inline void rethrow(std::exception_ptr exception) {
 /// runs the waiter inside the call: the waiter is posted, so the notifier need
 /// not fear for its own state. One waiter at most.
 class Event {
+  using Handler =
+      typename asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
+
  public:
   explicit Event(Executor executor) : executor_(std::move(executor)) {}
   Event(const Event&) = delete;
@@ -62,6 +65,15 @@ class Event {
     signalled_ = true;
     if (!waiter_) return;
     asio::post(executor_, std::exchange(waiter_, std::nullopt).value());
+  }
+
+  /// The same, but the waiter runs inside the call: for a loop that has nothing to fear
+  /// from what it does.
+  void wake() {
+    signalled_ = true;
+    if (!waiter_) return;
+    Handler waiter = std::exchange(waiter_, std::nullopt).value();
+    std::move(waiter)();
   }
 
   void clear() noexcept { signalled_ = false; }
@@ -93,8 +105,6 @@ class Event {
   }
 
  private:
-  using Handler =
-      typename asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
   struct Keep {
     Event* event;
     void operator()(Handler handler) const {

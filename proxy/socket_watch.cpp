@@ -60,8 +60,10 @@ void SocketWatch::tell() {
     for (int i = 0; i < count; ++i) {
       auto* watched = static_cast<Watched*>(events[static_cast<std::size_t>(i)].data.ptr);
       const std::uint32_t what = events[static_cast<std::size_t>(i)].events;
-      if ((what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) watched->readable.notify();
       if ((what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) watched->writable.notify();
+      // The last word: its reader may be the end of it. It is nobody else's end, since
+      // whatever ends another socket's reader is posted.
+      if ((what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) watched->readable.wake();
     }
   } while (count == static_cast<int>(events.size()));
 }
