@@ -124,7 +124,7 @@ constexpr auto key_table = std::to_array<Key>({
 
     {"process", "threads", one<&S::process, &Process::threads>, {.range = between(0, 1'024), .needs_restart = true}},
 
-    {"session", "verify_every", one<&S::session, &Session::verify_every>, {.later = "*"}},
+    {"session", "verify_every", one<&S::session, &Session::verify_every>, {.range = between(0, a_million)}},
 
     {"log", "level", one<&S::log, &Log::level>},
     {"log", "format", one<&S::log, &Log::format>},

@@ -100,8 +100,20 @@ class Answer {
       case AdminView::digests: return digests_table(filter, target_.digests(), *topology, now_);
       case AdminView::decisions: return decisions_table(filter, target_.counters());
       case AdminView::latency: return latency_table(filter, target_.counters(), *topology);
+      case AdminView::route_history: return route_history(show, *topology);
       default: return empty_table(show.view);
     }
+  }
+
+  AdminReply route_history(const ShowCommand& show, const routing::Topology& topology) {
+    if (!show.session)
+      return route_history_table(show.filter, target_.sessions().all(), topology, now_);
+    const auto session = target_.sessions().find(*show.session);
+    if (!session)
+      return AdminError{
+          code::unknown_thread, "HY000",
+          fmt::format("Unknown session id: {}; SHOW SESSIONS lists them", *show.session)};
+    return route_history_table(show.filter, {session}, topology, now_);
   }
 
   AdminReply operator()(const SetBackendCommand& set) {

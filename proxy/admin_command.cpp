@@ -43,6 +43,7 @@ constexpr auto show_table = std::to_array<ShowWords>({
     {"DIGESTS", "", AdminView::digests},
     {"DECISIONS", "", AdminView::decisions},
     {"LATENCY", "", AdminView::latency},
+    {"ROUTE", "HISTORY", AdminView::route_history},
     {"DATABASES", "", AdminView::databases},
     {"SCHEMAS", "", AdminView::databases},
     {"TABLES", "", AdminView::tables},
@@ -183,11 +184,31 @@ class Parser {
       ShowCommand command{words.view, {}};
       // Whatever is asked of what is empty: it is empty.
       if (words.view >= AdminView::databases) return command;
+      if (words.view == AdminView::route_history && take("FOR")) return of_session(command);
       const std::string syntax = fmt::format("SHOW {} [LIKE 'pattern']", words.first);
       return filter(std::move(command), syntax);
     }
     at_ = begin - 1;
     return unknown();
+  }
+
+  // A number that is a session's id; nullopt: it is none, and stays unread.
+  std::optional<std::uint64_t> session_id() {
+    const std::string& digits = peek().text;
+    std::uint64_t id = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    if (!peek().is_text() || error != std::errc{} || end != digits.data() + digits.size())
+      return {};
+    ++at_;
+    return id;
+  }
+
+  Parsed of_session(ShowCommand command) {
+    const std::string_view syntax = syntax_of("SHOW ROUTE HISTORY");
+    if (!take("SESSION")) return unexpected(syntax);
+    command.session = session_id();
+    if (!command.session) return unexpected(syntax);
+    return finish(std::move(command), syntax);
   }
 
   Parsed filter(ShowCommand command, std::string_view syntax) {
@@ -296,12 +317,9 @@ class Parser {
       command.scope = KillScope::query;
     else
       take("CONNECTION");
-    const std::string& digits = peek().text;
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), command.session);
-    if (!peek().is_text() || error != std::errc{} || end != digits.data() + digits.size())
-      return unexpected(syntax);
-    ++at_;
+    const std::optional<std::uint64_t> id = session_id();
+    if (!id) return unexpected(syntax);
+    command.session = *id;
     return finish(command, syntax);
   }
 

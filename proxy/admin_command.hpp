@@ -36,6 +36,7 @@ enum class AdminView : std::uint8_t {
   digests,
   decisions,
   latency,
+  route_history,
   databases,
   tables,
   warnings,
@@ -59,7 +60,8 @@ class AdminFilter {
 
 struct ShowCommand {
   AdminView view = AdminView::other;
-  AdminFilter filter;  ///< of names: backend, user, variable, alarm
+  AdminFilter filter;                      ///< of names: backend, user, variable, alarm
+  std::optional<std::uint64_t> session{};  ///< SHOW ROUTE HISTORY FOR SESSION
 };
 
 struct SetBackendCommand {

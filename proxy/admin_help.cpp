@@ -45,6 +45,11 @@ constexpr auto topics = std::to_array<AdminTopic>({
     {"SHOW DECISIONS", "SHOW DECISIONS [LIKE 'reason']",
      "how many statements went where they went, and why", "Counted since the start.",
      "SHOW DECISIONS LIKE '%write%'"},
+    {"SHOW ROUTE HISTORY", "SHOW ROUTE HISTORY [FOR SESSION id | LIKE 'user']",
+     "where the last statements went, and why",
+     "The last eight decisions of each session that is connected, newest first; a hundred rows\n"
+     "at most. SHOW DECISIONS tells what the reasons mean.",
+     "SHOW ROUTE HISTORY FOR SESSION 42"},
     {"SHOW LATENCY", "SHOW LATENCY [LIKE 'pattern']",
      "how long statements and replies take, in microseconds",
      "One row for reads and one for writes, as clients see them, waiting included; and one for\n"

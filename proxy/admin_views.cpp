@@ -179,6 +179,8 @@ AdminTable status_table(const AdminFilter& filter, const Facts& facts, const Cou
   tell("reads_moved", read(counters.reads_moved));
   tell("writes_held", read(counters.writes_held));
   tell("outcomes_unknown", read(counters.outcomes_unknown));
+  tell("state_checks", read(counters.state_checks));
+  tell("state_mismatches", read(counters.state_mismatches));
   tell("state_syncs", read(counters.state_syncs));
   for (std::size_t i = 0; i < routing::reason_count; ++i)
     tell(fmt::format("decisions_{}", routing::to_string(static_cast<routing::Reason>(i))),

@@ -96,6 +96,7 @@ class App::Parts final : public AdminTarget {
   Counters counters_;
   SessionRegistry sessions_;
   Published<routing::Topology> topology_;
+  RoutineWatch routines_;
   ConfiguredAccounts accounts_;
   protocol::RsaKey rsa_key_;
   Shared shared_;
@@ -116,10 +117,12 @@ App::Parts::Parts(config::Settings settings)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       counters_(settings_->backends.size()),
       topology_(std::make_shared<const routing::Topology>()),
+      routines_(settings_, topology_),
       accounts_(settings_),
       rsa_key_(make_rsa_key()),
       shared_{.settings = settings_,
               .topology = topology_,
+              .routines = routines_,
               .counters = counters_,
               .sessions = sessions_,
               .accounts = accounts_,
@@ -159,6 +162,7 @@ App::Parts::Parts(config::Settings settings)
 }
 
 App::Parts::~Parts() {
+  routines_.stop();
   monitor_.stop();
   for (const auto& worker : workers_) worker->stop();
   for (const auto& worker : workers_) worker->join();
@@ -189,6 +193,7 @@ void App::Parts::run() {
   signals_.async_wait(on_signal_received);
   for (const auto& worker : workers_) worker->start();
   monitor_.start();
+  routines_.start();
   asio::co_spawn(control_.get_executor(), wait_for_first_round(), rethrow);
   control_.run();
 }
@@ -261,6 +266,7 @@ void App::Parts::stop_now() {
   listener_.stop();
   if (admin_) admin_->stop();
   if (http_) http_->stop();
+  routines_.stop();
   monitor_.stop();
   for (const auto& worker : workers_) worker->stop();
   for (const auto& worker : workers_) worker->join();
@@ -273,7 +279,8 @@ std::vector<std::pair<std::string, std::string>> App::Parts::status() const {
       std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_at_).count();
   return {{"version", std::string(version)},
           {"uptime_seconds", std::to_string(uptime)},
-          {"workers", std::to_string(workers_.size())}};
+          {"workers", std::to_string(workers_.size())},
+          {"reading_functions", std::to_string(routines_.published().load()->catalogue.size())}};
 }
 
 bool App::Parts::set_backend(std::string_view name, routing::AdminState state, std::string by,

@@ -199,8 +199,10 @@ Task<Next> ClientSession::serve_command(Work& work, const protocol::ClientComman
     case Command::stmt_fetch:
     case Command::stmt_close:
     case Command::stmt_reset:
-    case Command::stmt_send_long_data:
-    case Command::mariadb_stmt_bulk_execute: co_return co_await with_statement(work, command);
+    case Command::stmt_send_long_data: co_return co_await with_statement(work, command);
+    case Command::mariadb_stmt_bulk_execute:
+      if ((runner_.capabilities() & protocol::capability::mariadb_stmt_bulk) == 0) break;
+      co_return co_await with_statement(work, command);
     case Command::ping: co_return co_await runner_.ping(work);
     case Command::reset_connection: co_return co_await runner_.reset_connection(work);
     case Command::change_user: co_return co_await change_user(work);
@@ -274,7 +276,9 @@ Task<Next> ClientSession::prepare(Work& work, const protocol::ClientCommand& com
 Task<Next> ClientSession::with_statement(Work& work, const protocol::ClientCommand& command) {
   const bool silent =
       command.command == Command::stmt_close || command.command == Command::stmt_send_long_data;
-  PreparedStatement* prepared = runner_.statements().find(command.statement);
+  // The statement prepared last is -1 on MariaDB; MySQL knows no such thing.
+  const bool none = command.statement == UINT32_MAX && !runner_.dialect().mariadb;
+  PreparedStatement* prepared = none ? nullptr : runner_.statements().find(command.statement);
   if (prepared == nullptr) {
     if (silent) co_return co_await runner_.skip_rest(work);
     // Each server names the function that noticed.
@@ -290,6 +294,13 @@ Task<Next> ClientSession::with_statement(Work& work, const protocol::ClientComma
   work.prepared = prepared;
   work.sql = prepared->sql;
   work.statement = prepared->statement;
+  // What a function does may have changed since.
+  if (prepared->statement.access == routing::Access::read &&
+      prepared->statement.effects.has(routing::Effect::calls_reading_function)) {
+    work.statement = runner_.state().schema == prepared->state.schema
+                         ? runner_.classify(prepared->sql, true)
+                         : routing::classify(prepared->sql, runner_.dialect());
+  }
   switch (command.command) {
     case Command::stmt_close:
       runner_.close_statement(*prepared);

@@ -57,6 +57,8 @@ struct Counters {
   Count reads_moved{0};       ///< reads run again elsewhere after a link was lost
   Count writes_held{0};       ///< statements that had to wait for a primary
   Count outcomes_unknown{0};  ///< writes lost in flight
+  Count state_checks{0};      ///< links whose state was read back (session.verify_every)
+  Count state_mismatches{0};  ///< of these, links that were not in the state of their image
   Count state_syncs{0};       ///< SET/USE exchanges sent ahead of a statement
 
   /// From a command's arrival to its answer, waiting included.

@@ -14,6 +14,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t most_sessions = 100;
+constexpr std::size_t most_decisions = 12;
 
 /// How many bytes the UTF-8 character at the beginning has; 0: it is none.
 std::size_t character(std::string_view text) {
@@ -63,10 +64,11 @@ json::value value_of(const AdminTable::Column& column, const AdminTable::Cell& c
   return text_of(text);
 }
 
-json::array rows_of(const AdminTable& table) {
+json::array rows_of(const AdminTable& table, std::size_t most = SIZE_MAX) {
   json::array rows;
-  rows.reserve(table.rows.size());
+  rows.reserve(std::min(most, table.rows.size()));
   for (const auto& row : table.rows) {
+    if (rows.size() == most) break;
     json::object object;
     object.reserve(row.size());
     for (std::size_t i = 0; i < row.size(); ++i)
@@ -157,6 +159,8 @@ std::string overview_json(const AdminTarget& target, const HttpCaller& caller, M
   out.emplace("decisions", rows_of(decisions_table(all, counters)));
   out.emplace("sessions_total", sessions.size());
   out.emplace("sessions", rows_of(sessions_table(all, most_telling(sessions), *topology, now)));
+  out.emplace("route_history",
+              rows_of(route_history_table(all, sessions, *topology, now), most_decisions));
   out.emplace("latency", latency_of(counters, *topology));
   return json::serialize(out) + "\n";
 }

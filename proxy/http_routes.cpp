@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "proxy/admin_answer.hpp"
 #include "proxy/admin_help.hpp"
@@ -164,10 +165,15 @@ HttpResponse HttpRoutes::view(const HttpRequest& request, Moment now) const {
   if (!asked) return http_text(404, "there is no such view; GET /api lists them");
   const std::string_view pattern = request.parameter("like");
   if (!pattern.empty()) asked->filter = AdminFilter({std::string(pattern)});
+  if (const std::string_view id = request.parameter("session"); !id.empty()) {
+    asked->session = 0;  // nobody's
+    std::from_chars(id.data(), id.data() + id.size(), *asked->session);
+  }
   AdminClient client = client_of(request, {});
   const AdminReply reply = proxy::answer(AdminCommand(*asked), client, target_, now);
   if (const auto* table = std::get_if<AdminTable>(&reply)) return json_response(table_json(*table));
-  return http_text(404, "there is no such view; GET /api lists them");
+  const auto* error = std::get_if<AdminError>(&reply);
+  return http_text(404, error != nullptr ? error->message : "this is no view");
 }
 
 HttpResponse HttpRoutes::change(const HttpRequest& request, const HttpCaller& caller,

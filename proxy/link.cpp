@@ -14,7 +14,9 @@ namespace {
 constexpr std::size_t room_mark = 256 * 1024;
 /// Buffers above this are given back once they are empty.
 constexpr std::size_t keep_capacity = 256 * 1024;
-constexpr std::size_t read_chunk = 64 * 1024;
+/// What is read at once, of replies as most are and of long ones.
+constexpr std::size_t small_chunk = SocketWatch::buffer_size;
+constexpr std::size_t long_chunk = 64 * 1024;
 
 }  // namespace
 
@@ -61,7 +63,9 @@ void Link::begin(protocol::ReplyKind kind, ReplySink* sink, ExchangeTag tag) {
   if (!streaming_reply_) return;
   const auto now = Clock::now();
   if (exchanges_.empty()) front_since_ = now;
-  Exchange& exchange = exchanges_.emplace_back(Exchange{{}, kind, sink, tag, now});
+  if (exchanges_.full()) exchanges_.set_capacity(exchanges_.capacity() * 2);
+  exchanges_.push_back(Exchange{{}, kind, sink, tag, now});
+  Exchange& exchange = exchanges_.back();
   exchange.tracker.reset(kind, facts_.capabilities, 1);
   add(counters_.in_flight);
 }
@@ -178,9 +182,11 @@ void Link::finish_front(error_code error) {
 Task<> Link::read_loop(std::shared_ptr<Link> self) {
   Link& link = *self;
   error_code error;
+  std::size_t chunk = small_chunk;
   while (!link.closed_) {
-    link.stream_->reserve(std::max(link.needed_, read_chunk));
+    link.stream_->reserve(std::max(link.needed_, chunk));
     error = co_await link.stream_->fill();
+    chunk = link.stream_->input().size() < chunk ? small_chunk : long_chunk;
     if (error || link.closed_) break;
     for (;;) {
       error = link.walk();

@@ -22,7 +22,7 @@
 /// Thread: its worker's.
 #pragma once
 
-#include <deque>
+#include <boost/circular_buffer.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +35,7 @@
 #include "proxy/counters.hpp"
 #include "proxy/packet_stream.hpp"
 #include "proxy/prepared_cache.hpp"
+#include "routing/link_audit.hpp"
 #include "routing/session_state.hpp"
 #include "routing/user_variables.hpp"
 
@@ -110,6 +111,10 @@ class Link {
   /// A KILL is on its way to this link's thread: it must not serve another.
   unsigned kills_pending = 0;
   Clock::time_point idle_since{};
+  /// For the paranoid mode: what the variables were when the link was new, and how
+  /// often it has passed to another session since.
+  routing::VariableSnapshot snapshot;
+  std::uint32_t reuses = 0;
   /// Id of the session that used it last: LAST_INSERT_ID() and the warnings are its.
   std::uint32_t user = 0;
   /// LAST_INSERT_ID() there, if known.
@@ -193,10 +198,10 @@ class Link {
   Clock::time_point opened_at_ = Clock::now();
   Clock::time_point front_since_{};
   std::chrono::microseconds last_service_{0};
-  std::deque<Exchange> exchanges_;
-  protocol::Buffer out_;      // queued, not yet given to the kernel
-  protocol::Buffer sending_;  // being written by write_loop
-  std::size_t needed_ = 0;    // bytes that the front's tracker asked for
+  boost::circular_buffer<Exchange> exchanges_{8};  // grows, but allocates nothing as it goes
+  protocol::Buffer out_;                           // queued, not yet given to the kernel
+  protocol::Buffer sending_;                       // being written by write_loop
+  std::size_t needed_ = 0;                         // bytes that the front's tracker asked for
   bool writing_ = false;
   bool flush_posted_ = false;
   bool streaming_ = false;  // between begin() and end()

@@ -149,6 +149,7 @@ Task<PlaceOutcome> LinkPool::open(PlaceRequest& request, std::shared_ptr<void> t
   open_request.password = request.password;
   open_request.capabilities = request.kind.capabilities;
   open_request.collation = request.kind.collation;
+  open_request.watch = environment_.watch;
   open_request.deadline = environment_.settings->pool.login_timeout;
   OpenOutcome opened = co_await open_link(executor_, std::move(open_request),
                                           *environment_.counters.backends[backend]);

@@ -139,6 +139,7 @@ class LinkPool {
     const std::vector<std::shared_ptr<TlsContext>>& tls;  ///< by backend; null where tls is off
     /// The budget is used up by others' links: asks them for one.
     std::function<void(std::size_t backend)> ask_others;
+    SocketWatch* watch = nullptr;  ///< for the links' sockets; optional
   };
 
   LinkPool(Executor executor, Environment environment);

@@ -149,12 +149,18 @@ class Metrics {
     out_.sample(decided(routing::Reason::own_write) + decided(routing::Reason::lagging));
     counter("sluice_misroutes_total", counters_.misroutes,
             "Statements taken for reads that a replica refused as writes.");
+    counter("sluice_reads_shared_total", counters_.reads_shared,
+            "Reads served on a link that several sessions use.");
     counter("sluice_reads_moved_total", counters_.reads_moved,
             "Reads run again elsewhere after their link was lost.");
     counter("sluice_writes_held_total", counters_.writes_held,
             "Statements that had to wait for a primary.");
     counter("sluice_outcomes_unknown_total", counters_.outcomes_unknown,
             "Writes whose link was lost before their answer came.");
+    counter("sluice_state_checks_total", counters_.state_checks,
+            "Links whose state was read back before they were used again.");
+    counter("sluice_state_mismatches_total", counters_.state_mismatches,
+            "Links found in another state than they should have been in, and closed.");
     counter("sluice_state_syncs_total", counters_.state_syncs,
             "Commands that brought a link into a session's state.");
   }

@@ -24,6 +24,10 @@ constexpr protocol::Capabilities offered_to_all =
     cap::session_track | cap::deprecate_eof;
 constexpr protocol::Capabilities offered_by_mysql =
     cap::long_password | cap::optional_resultset_metadata | cap::query_attributes;
+/// Not the caching of metadata: a server leaves the column definitions out when it has
+/// sent them on that link before, be it to another session or to Sluice.
+constexpr protocol::Capabilities offered_by_mariadb =
+    cap::mariadb_stmt_bulk | cap::mariadb_extended_metadata;
 
 protocol::Nonce fresh_nonce() {
   std::array<std::uint8_t, protocol::nonce_size> random{};
@@ -68,7 +72,7 @@ protocol::ClientLoginParams ClientSession::login_params(const protocol::Nonce& n
   protocol::ClientLoginParams params;
   params.greeting.connection_id = record_->id;
   params.greeting.nonce = nonce;
-  params.greeting.capabilities = offered_to_all | (mariadb ? 0 : offered_by_mysql);
+  params.greeting.capabilities = offered_to_all | (mariadb ? offered_by_mariadb : offered_by_mysql);
   params.greeting.auth_plugin =
       std::string(mariadb ? protocol::auth_plugin::native : protocol::auth_plugin::caching_sha2);
   if (model != nullptr) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "proxy/async.hpp"
+#include "proxy/route_history.hpp"
 #include "routing/router.hpp"
 #include "routing/session_state.hpp"
 
@@ -36,6 +37,7 @@ struct SessionRecord {
   std::atomic<bool> busy{false};
   std::atomic<bool> in_transaction{false};
   std::atomic<routing::Reason> last_reason{routing::Reason::plain_read};
+  RouteHistory history;
 
   /// Of one pin: what it is, since when, and what the client has to do to end it.
   struct Pinned {

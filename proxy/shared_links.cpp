@@ -81,16 +81,18 @@ std::shared_ptr<Link> SharedGroup::join(const std::shared_ptr<SharedGroup>& self
       least = load;
     }
   }
-  const bool wanted = best == nullptr || (least > 0 && open < target_.links());
+  // A copy: what grows may find a link at once, and the list move.
+  std::shared_ptr<Link> link = best == nullptr ? nullptr : best->place.link();
+  const bool wanted = !link || (least > 0 && open < target_.links());
   if (wanted && !growing_) {
     growing_ = true;
     failed_ = false;
-    asio::co_spawn(owner_.executor_, grow(self, password, best != nullptr), rethrow);
+    asio::co_spawn(owner_.executor_, grow(self, password, link != nullptr), rethrow);
   }
-  if (best == nullptr) return nullptr;
+  if (!link) return nullptr;
   idle_since_ = now;
   owner_.start_watch();
-  return best->place.link();
+  return link;
 }
 
 Task<bool> SharedGroup::wait(Clock::time_point until) {

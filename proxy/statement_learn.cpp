@@ -7,6 +7,7 @@
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
 #include "proxy/statement_runner.hpp"
+#include "proxy/user_variable_question.hpp"
 #include "routing/session_scope.hpp"
 
 namespace sluice::proxy {
@@ -92,6 +93,14 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
                         (effects.has(Effect::executes) &&
                          (!inner || inner->statement.effects.has(Effect::calls_routine)));
     if (opaque && (summary.state_changed || !summary.trackers_heard)) pins_.add(Pin::routine);
+    // The trackers are silent about `@v := 1` inside of a routine. MariaDB lists its
+    // variables; on MySQL, nobody else must have the link.
+    if (opaque && !dialect_.mariadb) slot.place->dirty = true;
+    if (opaque && dialect_.mariadb && !pins_.has(Pin::routine)) {
+      unsettled_slot_ = &slot;
+      if (std::find(unsettled_.begin(), unsettled_.end(), all_user_variables) == unsettled_.end())
+        unsettled_.emplace_back(all_user_variables);
+    }
     // A SET that the trackers do not hear of, behind an EXECUTE that nobody rewrites.
     if (inner && dialect_.mariadb && routing::with_session_scope(inner->sql, dialect_))
       pins_.add(Pin::routine);
@@ -119,6 +128,9 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     executed.sql = inner->sql;
     note_user_variables(executed, slot);
   }
+  if (inner ? routing::may_change_routines(inner->statement, inner->sql)
+            : routing::may_change_routines(work.statement, work.sql))
+    worker_.shared().routines.changed();
   note_held(work, slot,
             {.failed = summary.failed,
              .in_transaction = in_transaction(),
@@ -298,39 +310,6 @@ Task<> StatementRunner::ask_unknowns(std::shared_ptr<Link> link, routing::StateV
       state.erase(names[i]);
     }
   }
-}
-
-Task<std::optional<bool>> StatementRunner::ask_user_variables(std::shared_ptr<Link> link,
-                                                              std::vector<std::string> names,
-                                                              routing::UserVariables& into) {
-  InternalQuery query(link->executor());
-  std::string statement = routing::question(names);
-  const error_code error = co_await query.run(link, std::move(statement));
-  // Megabytes in variables are no fault of the link: they stay there.
-  if (error == protocol::make_error_code(protocol::Errc::too_large)) co_return std::nullopt;
-  if (error) co_return false;
-  if (query.refusal() || query.rows().size() != 1 || query.rows()[0].size() != 3 * names.size() ||
-      query.columns().size() != 3 * names.size()) {
-    co_return std::nullopt;
-  }
-  bool all = true;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const InternalQuery::Row& row = query.rows()[0];
-    routing::UserVariableAnswer answer;
-    answer.type = query.columns()[3 * i].type;
-    answer.is_unsigned =
-        (query.columns()[3 * i].flags & protocol::column_flag::unsigned_number) != 0;
-    answer.value = row[3 * i];
-    answer.hex = row[3 * i + 1];
-    answer.collation = row[3 * i + 2];
-    auto literal = routing::literal_of(answer);
-    all = all && literal.has_value();
-    if (!literal) continue;
-    link->user_variables.set(names[i], *literal);
-    into.set(names[i], std::move(*literal));
-  }
-  if (!all || !into.fits()) co_return std::nullopt;
-  co_return true;
 }
 
 void StatementRunner::update_dialect() {

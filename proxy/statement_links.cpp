@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "proxy/internal_query.hpp"
+#include "proxy/link_verifier.hpp"
 #include "proxy/log.hpp"
 #include "proxy/statement_runner.hpp"
+#include "proxy/user_variable_question.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -45,10 +47,17 @@ Task<OpenFailure> StatementRunner::obtain(Slot& slot, std::size_t backend, LinkR
                                           Clock::time_point until) {
   if (stays(slot, backend, role)) co_return OpenFailure{};
   slot.place.release();
-  LinkKind kind = kind_for(backend, role);
-  PlaceRequest request{
-      .kind = std::move(kind), .wanted = &wanted_, .password = password_, .until = until};
-  PlaceOutcome outcome = co_await worker_.pool().obtain(std::move(request));
+  Shared& shared = worker_.shared();
+  PlaceOutcome outcome;
+  for (bool sound = false; !sound;) {
+    PlaceRequest request{
+        .kind = kind_for(backend, role), .wanted = &wanted_, .password = password_, .until = until};
+    outcome = co_await worker_.pool().obtain(std::move(request));
+    sound = !outcome.place;
+    if (outcome.place)
+      sound = co_await verify_link(outcome.place.link(), *shared.settings, shared.counters);
+    if (!sound) outcome.place.release();
+  }
   slot.place = std::move(outcome.place);
   if (slot.place && role == LinkRole::primary) after_reset_ = slot.place->after_reset;
   if (!slot.place)

@@ -38,6 +38,22 @@ std::chrono::microseconds alone_time(std::uint64_t in_flight, std::chrono::micro
   return took / static_cast<std::chrono::microseconds::rep>(crowd);
 }
 
+/// The stored functions as a session with this default schema means them.
+class SessionRoutines final : public routing::KnownRoutines {
+ public:
+  SessionRoutines(Worker& worker, std::string_view schema) : worker_(worker), schema_(schema) {}
+
+  [[nodiscard]] bool reads_only(std::string_view qualifier,
+                                std::string_view name) const noexcept override {
+    const routing::RoutineCatalogue* known = worker_.routines();
+    return known != nullptr && known->reads_only(qualifier, schema_, name);
+  }
+
+ private:
+  Worker& worker_;
+  std::string_view schema_;
+};
+
 /// Can a replica not answer it, even in a read-only transaction?
 bool asks_primary(const routing::Statement& statement) {
   using routing::Cause;
@@ -464,6 +480,7 @@ Task<std::optional<Next>> StatementRunner::after_loss(Work& work, Slot& slot, At
 void StatementRunner::note_decision(const Work& work, std::size_t backend, routing::Reason reason) {
   record_.backend.store(static_cast<std::int32_t>(backend), std::memory_order_relaxed);
   record_.last_reason.store(reason, std::memory_order_relaxed);
+  record_.history.add({RouteHistory::present(), backend, work.statement.access, reason});
   Counters& counters = worker_.shared().counters;
   add(counters.decisions[static_cast<std::size_t>(reason)]);
   BackendCounters& counted = *counters.backends[backend];
@@ -483,8 +500,11 @@ void StatementRunner::note_misroute(Work& work) {
 }
 
 routing::Statement StatementRunner::classify(std::string_view sql, bool whole) const {
+  const SessionRoutines routines(worker_, wanted_.schema);
+  routing::Dialect dialect = dialect_;
+  dialect.routines = &routines;
   routing::Statement statement =
-      whole ? routing::classify(sql, dialect_) : routing::classify_beginning(sql, dialect_);
+      whole ? routing::classify(sql, dialect) : routing::classify_beginning(sql, dialect);
   // Unqualified names speak of one backend's inner life there.
   if (statement.access == routing::Access::read &&
       (routing::is_system_schema(wanted_.schema) || wanted_.schema == "information_schema")) {

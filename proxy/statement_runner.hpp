@@ -248,6 +248,9 @@ class StatementRunner final : public LinkHolder {
   unsigned queue_previous(Link& link);
   unsigned queue_sync(Link& link, const routing::StateVector& wanted, bool previous_id);
   Task<RelayEnd> stream_command(Work& work, std::shared_ptr<Link> link);
+  void refuse(std::uint16_t code, std::string_view state, std::string_view message);
+  bool append_with_types(const protocol::ClientCommand& command, const PreparedStatement& prepared,
+                         std::uint32_t server_id, protocol::Buffer& out) const;
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
   void learn(const Work& work, Slot& slot, routing::Pins pins_before);
   void reset();
@@ -267,10 +270,6 @@ class StatementRunner final : public LinkHolder {
   Task<bool> settle();
   /// Asks `link` for the unknowns of `state`; what it does not say is left out.
   static Task<> ask_unknowns(std::shared_ptr<Link> link, routing::StateVector& state);
-  /// Asks `link` for variables; false if the link fails, nullopt if a value cannot be carried.
-  static Task<std::optional<bool>> ask_user_variables(std::shared_ptr<Link> link,
-                                                      std::vector<std::string> names,
-                                                      routing::UserVariables& into);
   [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
   void lift_statement_pins();
   void learn_next_transaction(const Work& work, Slot& slot, bool was_in_transaction);

@@ -2,6 +2,7 @@
 /// made known to the link, commands too long for the buffer passed on in pieces.
 #include <algorithm>
 
+#include "protocol/bulk.hpp"
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
 #include "proxy/statement_runner.hpp"
@@ -15,6 +16,20 @@ using protocol::packet_header_size;
 /// Where the statement id of a stmt_* payload ends.
 constexpr std::size_t statement_id_end = 1 + 4;
 
+/// The types that an execute binds, single or bulk; nothing if it binds none. Of a long
+/// command its beginning is enough.
+std::optional<protocol::Bytes> bound_types(const Work& work, protocol::Capabilities capabilities) {
+  const std::uint16_t count = work.prepared->parameters;
+  if (work.command == nullptr || count == 0) return std::nullopt;
+  if (work.command->command == Command::mariadb_stmt_bulk_execute) {
+    if (!protocol::binds_types(*work.command)) return std::nullopt;
+    return protocol::bulk_types(*work.command, count);
+  }
+  const auto parameters = protocol::parse_execute_parameters(*work.command, count, capabilities);
+  if (!parameters || !parameters->types_bound) return std::nullopt;
+  return parameters->types;
+}
+
 }  // namespace
 
 Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
@@ -23,9 +38,17 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   link->sent_main = false;
   if (work.prepared != nullptr && work.how == Work::How::execute) {
     const bool its_own = work.wants_cursor || work.prepared->sends_long_data;
-    const std::string key = its_own ? work.prepared->key_of_its_own() : work.prepared->key;
+    const std::string own_key = its_own ? work.prepared->key_of_its_own() : std::string();
+    const std::string& key = its_own ? own_key : work.prepared->key;
     const error_code error = co_await ensure_prepared(*work.prepared, link, key);
     if (error) co_return refusal_.empty() ? RelayEnd::lost : RelayEnd::refused;
+    const PreparedCache::Entry* entry = link->prepared.find(key);
+    if (work.streamed && entry != nullptr && entry->types != work.prepared->types &&
+        !bound_types(work, capabilities_)) {
+      // Nothing can be put into a command that is passed on in pieces.
+      refuse(1210, "HY000", "Sluice: so long a statement must bind the types of its parameters");
+      co_return RelayEnd::refused;
+    }
   }
   if (!work.statement.effects.has(routing::Effect::speaks_of_previous)) {
     // What asks about this statement must be known where this statement runs: preparing
@@ -80,11 +103,7 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
     if (end != RelayEnd::complete) co_return end;
     link->image = wanted_;
     if (variables) link->user_variables = user_variables_;
-    protocol::Buffer packet;
-    const protocol::ErrPacket err{protocol::server_error::query_interrupted, "70100",
-                                  "Query execution was interrupted"};
-    protocol::append_err(packet, err, capabilities_, 0);
-    refusal_.assign(packet.begin() + packet_header_size, packet.end());
+    refuse(protocol::server_error::query_interrupted, "70100", "Query execution was interrupted");
     co_return RelayEnd::refused;
   }
   link->user = record_.id;
@@ -112,6 +131,14 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   co_return end;
 }
 
+/// What the client is answered with instead of a reply.
+void StatementRunner::refuse(std::uint16_t code, std::string_view state, std::string_view message) {
+  protocol::Buffer packet;
+  const protocol::ErrPacket err{code, state, message};
+  protocol::append_err(packet, err, capabilities_, 0);
+  refusal_.assign(packet.begin() + packet_header_size, packet.end());
+}
+
 Task<RelayEnd> StatementRunner::send(Work& work, std::shared_ptr<Link> link) {
   if (link->closed()) co_return RelayEnd::lost;
   link->sent_main = true;
@@ -135,12 +162,29 @@ void StatementRunner::send_on(Work& work, Link& link) {
     const bool its_own =
         work.wants_cursor || work.prepared->sends_long_data || work.how == Work::How::fetch;
     scratch_.clear();
-    write_execute(work, link, its_own ? work.prepared->key_of_its_own() : work.prepared->key,
-                  scratch_);
+    const std::string own_key = its_own ? work.prepared->key_of_its_own() : std::string();
+    write_execute(work, link, its_own ? own_key : work.prepared->key, scratch_);
     link.send(scratch_, work.kind, &relay_, Relay::main_tag);
   } else {
     link.send(packets, work.kind, &relay_, Relay::main_tag);
   }
+}
+
+/// False if the command's parameters cannot be read: the server will say so.
+bool StatementRunner::append_with_types(const protocol::ClientCommand& command,
+                                        const PreparedStatement& prepared, std::uint32_t server_id,
+                                        protocol::Buffer& out) const {
+  protocol::Buffer payload;
+  if (command.command == Command::mariadb_stmt_bulk_execute) {
+    protocol::append_bulk_with_types(payload, command, server_id, prepared.types);
+  } else {
+    const auto parameters =
+        protocol::parse_execute_parameters(command, prepared.parameters, capabilities_);
+    if (!parameters) return false;
+    protocol::append_execute_with_types(payload, command, *parameters, server_id, prepared.types);
+  }
+  protocol::append_packet(out, payload, 0);
+  return true;
 }
 
 /// The command's packets with the link's id, and with the types if this server
@@ -151,22 +195,12 @@ void StatementRunner::write_execute(Work& work, Link& link, const std::string& k
   PreparedCache::Entry* entry = link.prepared.find(key);
   const std::uint32_t server_id = entry == nullptr ? 0 : entry->server_id;
   PreparedStatement& prepared = *work.prepared;
-  const bool is_execute = work.command != nullptr && work.command->command == Command::stmt_execute;
-  if (is_execute && prepared.parameters > 0) {
-    const auto parameters =
-        protocol::parse_execute_parameters(*work.command, prepared.parameters, capabilities_);
-    if (parameters && parameters->types_bound) {
-      prepared.types.assign(parameters->types.begin(), parameters->types.end());
-    } else if (parameters && entry != nullptr && entry->types != prepared.types &&
-               !prepared.types.empty()) {
-      protocol::Buffer payload;
-      protocol::append_execute_with_types(payload, *work.command, *parameters, server_id,
-                                          prepared.types);
-      protocol::append_packet(out, payload, 0);
-      entry->types = prepared.types;
-      return;
-    }
-    if (entry != nullptr) entry->types = prepared.types;
+  if (work.how == Work::How::execute && entry != nullptr) {
+    const auto bound = bound_types(work, capabilities_);
+    if (bound) prepared.types.assign(bound->begin(), bound->end());
+    const bool lacks_types = !bound && entry->types != prepared.types && !prepared.types.empty();
+    entry->types = prepared.types;
+    if (lacks_types && append_with_types(*work.command, prepared, server_id, out)) return;
   }
   out.insert(out.end(), packets.begin(), packets.end());
   protocol::rewrite_statement_id(std::span(out).subspan(packet_header_size), server_id);
@@ -181,8 +215,8 @@ Task<RelayEnd> StatementRunner::stream_command(Work& work, std::shared_ptr<Link>
     const std::uint32_t server_id = entry == nullptr ? 0 : entry->server_id;
     protocol::rewrite_statement_id(
         std::span(client_.input_data() + packet_header_size, statement_id_end), server_id);
-    // The types were bound in this very packet or by an earlier one on this link;
-    // a long unbound execute on a new link is refused before it gets here.
+    if (const auto types = bound_types(work, capabilities_))
+      work.prepared->types.assign(types->begin(), types->end());
     if (entry != nullptr) entry->types = work.prepared->types;
   }
   link->begin(work.kind, work.kind == protocol::ReplyKind::none ? nullptr : &relay_,

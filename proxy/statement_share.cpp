@@ -26,8 +26,9 @@ bool StatementRunner::shareable(const Work& work) const {
     return false;
   }
   if (work.how == Work::How::plain) return work.kind == protocol::ReplyKind::query;
-  return work.how == Work::How::execute && work.kind == protocol::ReplyKind::execute &&
-         !work.wants_cursor && !work.prepared->sends_long_data && !work.prepared->has_cursor &&
+  return work.how == Work::How::execute &&
+         work.command->command == protocol::Command::stmt_execute && !work.wants_cursor &&
+         !work.prepared->sends_long_data && !work.prepared->has_cursor &&
          (work.prepared->state_version == state_version_ || work.prepared->state == wanted_);
 }
 

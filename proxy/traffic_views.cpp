@@ -1,5 +1,10 @@
 #include "proxy/traffic_views.hpp"
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
 namespace sluice::proxy {
 namespace {
 
@@ -33,6 +38,14 @@ std::string_view meaning(Reason reason) {
   return "";
 }
 
+// "2026-11-20T13:00:00.123Z"
+std::string milliseconds_of_day(routing::TimePoint at, Moment now) {
+  using namespace std::chrono;
+  const auto wall = now.wall - duration_cast<system_clock::duration>(now.steady - at);
+  const auto ms = duration_cast<milliseconds>(wall.time_since_epoch()).count() % 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(system_clock::to_time_t(wall)), ms);
+}
+
 }  // namespace
 
 AdminTable decisions_table(const AdminFilter& filter, const Counters& counters) {
@@ -64,6 +77,36 @@ AdminTable latency_table(const AdminFilter& filter, const Counters& counters,
   put("write", "statements", counters.writes_took);
   for (std::size_t i = 0; i < topology.backends.size() && i < counters.backends.size(); ++i)
     put(topology.backends[i].name, "replies", counters.backends[i]->replies);
+  return table;
+}
+
+AdminTable route_history_table(const AdminFilter& filter, const Sessions& sessions,
+                               const routing::Topology& topology, Moment now) {
+  struct Line {
+    RouteHistory::Entry entry;
+    const SessionRecord* session = nullptr;
+  };
+  std::vector<Line> lines;
+  for (const auto& session : sessions)
+    for (const RouteHistory::Entry& entry : session->history.read())
+      lines.push_back({entry, session.get()});
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const Line& a, const Line& b) { return a.entry.at > b.entry.at; });
+
+  AdminTable table{
+      {text("at"), number("session"), text("user"), text("class"), text("backend"), text("reason")},
+      {}};
+  for (const Line& line : lines) {
+    if (table.rows.size() == most_route_rows) break;
+    const std::string user = line.session->names().user;
+    if (!filter.passes(user)) continue;
+    const std::size_t backend = line.entry.backend;
+    table.rows.push_back(
+        {milliseconds_of_day(line.entry.at, now), cell(std::uint64_t{line.session->id}), user,
+         line.entry.access == routing::Access::read ? "read" : "write",
+         backend < topology.backends.size() ? Cell(topology.backends[backend].name) : Cell(),
+         routing::to_string(line.entry.reason)});
+  }
   return table;
 }
 

@@ -22,6 +22,7 @@
 #include "proxy/counters.hpp"
 #include "proxy/link_pool.hpp"
 #include "proxy/published.hpp"
+#include "proxy/routine_watch.hpp"
 #include "proxy/session_registry.hpp"
 #include "proxy/shared_links.hpp"
 #include "routing/digest_table.hpp"
@@ -35,6 +36,7 @@ class ClientSession;
 struct Shared {
   std::shared_ptr<const config::Settings> settings;
   Published<routing::Topology>& topology;
+  RoutineWatch& routines;
   Counters& counters;
   SessionRegistry& sessions;
   const protocol::Accounts& accounts;
@@ -94,6 +96,11 @@ class Worker {
   [[nodiscard]] const std::shared_ptr<const routing::Topology>& topology() {
     return topology_.get();
   }
+  /// The stored functions that only read, or null if nothing that holds is known.
+  [[nodiscard]] const routing::RoutineCatalogue* routines() {
+    const auto& known = routines_.get();
+    return shared_.routines.holds(*known, Clock::now()) ? &known->catalogue : nullptr;
+  }
   [[nodiscard]] std::uint64_t luck() { return random_(); }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   /// The load of all backends, by index; good until the next call.
@@ -130,6 +137,7 @@ class Worker {
   LinkPool pool_;
   SharedLinks shared_links_;
   Published<routing::Topology>::View topology_;
+  Published<Routines>::View routines_;
   std::mt19937_64 random_;
   routing::DigestTable digests_;
   std::list<std::unique_ptr<ClientSession>> sessions_;

@@ -20,6 +20,8 @@
 
 namespace sluice::routing {
 
+class KnownRoutines;
+
 enum class Access : std::uint8_t {
   read,   // proven to change nothing and to mean the same on a replica
   write,  // everything else
@@ -99,8 +101,9 @@ enum class Effect : std::uint64_t {
   disconnects = 1ULL << 38,          // COMMIT RELEASE, ROLLBACK RELEASE, SHUTDOWN
   takes_backup_lock = 1ULL << 39,    // LOCK INSTANCE, BACKUP STAGE START, BACKUP LOCK
   ends_backup_lock = 1ULL << 40,     // UNLOCK INSTANCE, BACKUP STAGE END, BACKUP UNLOCK
+  calls_reading_function = 1ULL << 41,  // a stored one that Dialect::routines knows to read only
 };
-inline constexpr int effect_count = 41;
+inline constexpr int effect_count = 42;
 
 /// A set of effects.
 class Effects {
@@ -140,6 +143,8 @@ struct Dialect {
   /// The client's charset is sjis, cp932, gbk, gb18030 or big5, where the
   /// second byte of a character may look like a backslash or a backtick.
   bool unsafe_multibyte = false;
+  /// Who knows stored functions; null: nobody, all of them may do anything. Borrowed.
+  const KnownRoutines* routines = nullptr;
   friend bool operator==(const Dialect&, const Dialect&) = default;
 };
 

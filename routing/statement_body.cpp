@@ -1,6 +1,7 @@
 #include "routing/statement_body.hpp"
 
 #include "routing/builtin_functions.hpp"
+#include "routing/routines.hpp"
 #include "routing/server_facts.hpp"
 #include "routing/word_table.hpp"
 
@@ -227,6 +228,17 @@ void StatementBody::note_call(const Token& function, bool glued) {
   const bool qualified = before_previous_->is('.');
   FunctionKind kind = FunctionKind::unknown;
   if (function.kind == TokenKind::word && !qualified) kind = find_function(function.text, dialect_);
+  // A quoted name may be that of a built-in function, too, or of a stored one: where
+  // the built-in one matters to the session, it is taken for both.
+  if (function.kind == TokenKind::name && !qualified) {
+    kind = find_function(function.bare(), dialect_);
+    if (kind == FunctionKind::pure || kind == FunctionKind::pure_if_adjacent)
+      kind = FunctionKind::unknown;
+    if (kind != FunctionKind::unknown) {
+      statement_.effects.set(Effect::calls_routine);
+      fail(Cause::routine);
+    }
+  }
   if (kind == FunctionKind::pure_if_adjacent) {
     kind = glued || dialect_.ignore_space ? FunctionKind::pure : FunctionKind::unknown;
   }
@@ -234,6 +246,12 @@ void StatementBody::note_call(const Token& function, bool glued) {
     case FunctionKind::pure:
     case FunctionKind::pure_if_adjacent: break;
     case FunctionKind::unknown:
+      if (dialect_.routines != nullptr && (!qualified || !qualifier_.empty()) &&
+          dialect_.routines->reads_only(qualified ? qualifier_ : std::string_view(),
+                                        function.bare())) {
+        statement_.effects.set(Effect::calls_reading_function);
+        break;
+      }
       statement_.effects.set(Effect::calls_routine);
       fail(Cause::routine);
       break;
@@ -280,7 +298,9 @@ void StatementBody::check_table(const Token& token) {
 }
 
 void StatementBody::check_qualifier() {
+  qualifier_ = {};
   if (!previous_->is_name() || before_previous_->is('.')) return;
+  qualifier_ = previous_->bare();
   const std::string_view schema = previous_->bare();
   if (is_system_schema(schema)) fail(Cause::one_server);
   information_schema_ = same_word(schema, "information_schema");

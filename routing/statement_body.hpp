@@ -72,6 +72,7 @@ class StatementBody {
   bool columns_may_follow_ = false;
   bool definitions_ = false;
   bool in_into_ = false;
+  std::string_view qualifier_;          // of the dot that came last; empty if it has one itself
   bool information_schema_ = false;     // its dot is the previous token
   bool opened_last_insert_id_ = false;  // the previous token opens LAST_INSERT_ID(
   bool subquery_must_follow_ = false;   // the previous token opens ANY( or LATERAL(

@@ -56,13 +56,14 @@ constexpr std::array<std::string_view, effect_count> effects = {"begins_transact
                                                                 "several",
                                                                 "disconnects",
                                                                 "takes_backup_lock",
-                                                                "ends_backup_lock"};
+                                                                "ends_backup_lock",
+                                                                "calls_reading_function"};
 
 constexpr std::size_t index_of(Effect effect) {
   return static_cast<std::size_t>(std::countr_zero(static_cast<std::uint64_t>(effect)));
 }
 static_assert(effects[index_of(Effect::prepares)] == "prepares");
-static_assert(effects[index_of(Effect::ends_backup_lock)] == "ends_backup_lock");
+static_assert(effects[index_of(Effect::calls_reading_function)] == "calls_reading_function");
 
 }  // namespace
 

@@ -162,6 +162,12 @@ const std::string* UserVariables::find(std::string_view name) const noexcept {
   return nullptr;
 }
 
+std::vector<std::string> UserVariables::names() const {
+  std::vector<std::string> all;
+  for (const auto& [name, literal] : literals_) all.push_back(name);
+  return all;
+}
+
 std::string difference(const UserVariables& image, const UserVariables& wanted) {
   std::string statement;
   const auto assign = [&](const std::string& name, std::string_view literal) {

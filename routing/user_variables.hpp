@@ -55,6 +55,7 @@ class UserVariables {
   [[nodiscard]] bool empty() const noexcept { return literals_.empty(); }
   [[nodiscard]] bool fits() const noexcept { return size_ <= budget; }
   [[nodiscard]] const std::string* find(std::string_view name) const noexcept;
+  [[nodiscard]] std::vector<std::string> names() const;
 
   friend bool operator==(const UserVariables&, const UserVariables&) = default;
   /// The SET that turns a link with `image` into one with `wanted`; empty if nothing

@@ -112,6 +112,7 @@ def test_it_shows_the_cluster(page, sluice):
         assert backend.address in page.text(f"article[aria-label='Backend {backend.name}']")
     page.wait("document.getElementById('sessions').innerText.includes('user_lock')")
     page.wait("document.getElementById('decisions').innerText.includes('plain_read')")
+    page.wait("/db[23]\\s+plain_read/.test(document.getElementById('history').innerText)")
     page.wait("document.getElementById('digests').innerText.toLowerCase().includes('select ?')", 20)
 
 

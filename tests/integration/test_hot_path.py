@@ -11,12 +11,14 @@ from counts import CountedProgram
 from prepared import prepare
 from sluice import Sluice
 
-WARM, COUNTED = 100, 400
-# By client and statement. Two reads each, since Asio tries before it waits.
+WARM, COUNTED = 300, 1000
+# By statement. A lone client's costs the most epoll calls: nothing can be gathered.
 LIMITS = {
-    "accepted_reads": 2.02, "accepted_writes": 1.02, "made_reads": 2.02, "made_writes": 1.02,
-    "epoll_changes": 0.02, "timer_sets": 0.2, "allocations": 18.5,
+    "accepted_reads": 1.02, "accepted_writes": 1.02, "made_reads": 1.02, "made_writes": 1.02,
+    "epoll_changes": 2.1, "timer_sets": 0.25,
 }  # fmt: skip
+# A lone client has links of its own and goes from one replica's to the other's.
+ALLOCATIONS = {1: 2, 8: 0.05}
 
 
 @pytest.fixture(scope="module")
@@ -85,5 +87,7 @@ def costs(counted, protocol, clients):
 @pytest.mark.parametrize("protocol", [text, binary])
 def test_a_warm_read_costs_no_more_than_promised(counted, protocol, clients):
     spent = costs(counted, protocol, clients)
-    assert spent["accepted_reads"] >= 1 and spent["accepted_writes"] >= 1, "the counting itself is broken"
-    assert {name: spent[name] for name, most in LIMITS.items() if spent[name] > most} == {}, spent
+    assert min(spent["accepted_reads"], spent["accepted_writes"]) > 0.98, "the counting itself is broken"
+    limits = LIMITS | {"allocations": ALLOCATIONS[clients]}
+    costly = {name: spent[name] for name, most in limits.items() if spent[name] > most}
+    assert not costly, spent

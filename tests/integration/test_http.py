@@ -179,7 +179,7 @@ def test_ten_scrapes_a_second_cost_less_than_a_hundredth_of_a_core(sluice):
 
 def test_views_show_what_the_admin_port_shows(sluice):
     volatile = {"in_flight", "links", "lag_ms", "gtid", "reads", "writes", "value", "count", "statements"}
-    volatile |= {"mean_us", "p50_us", "p95_us", "p99_us", "connected_for_ms", "id", "client"}
+    volatile |= {"at", "session", "backend", "reason", "class", "shared", "why_not", "avg_us", "avg_bytes", "mean_us", "p50_us", "p95_us", "p99_us", "connected_for_ms", "id", "client"}
     views = request(sluice, "/api").json()["views"]
     assert {"backends", "sessions", "status", "topology", "decisions", "latency", "alerts", "users"} <= set(views)
     for view in views:
@@ -195,6 +195,25 @@ def test_views_show_what_the_admin_port_shows(sluice):
     assert [row["name"] for row in request(sluice, "/api/backends?like=r%25").json()] == [
         b.name for b in sluice.cluster.replicas if b.name.startswith("r")
     ]
+
+
+def test_the_route_history_tells_where_the_last_statements_went(sluice):
+    with sluice.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT CONNECTION_ID() AS id")
+        session = cursor.fetchone()["id"]
+        for _ in range(10):
+            cursor.execute("SELECT 1")
+        cursor.execute("SELECT 1 FROM DUAL FOR UPDATE")
+        rows = request(sluice, f"/api/route/history?session={session}").json()
+        assert rows == sluice.admin(f"SHOW ROUTE HISTORY FOR SESSION {session}")
+        assert len(rows) == 8
+        newest = rows[0]
+        assert (newest["session"], newest["user"], newest["class"]) == (session, "app", "write")
+        assert (newest["backend"], newest["reason"]) == ("db1", "write")
+        assert {(row["class"], row["reason"]) for row in rows[1:]} == {("read", "plain_read")}
+        assert {row["backend"] for row in rows[1:]} <= {"db2", "db3"}
+    unknown = request(sluice, "/api/route/history?session=99999999")
+    assert (unknown.status, unknown.json()["error"][:16]) == (404, "Unknown session ")
 
 
 def test_a_change_shows_up_in_show_backends(sluice):

@@ -20,6 +20,7 @@ def tables(cluster):
         "INSERT INTO app.pins VALUES (1, 'app')",
         "INSERT INTO other.pins VALUES (1, 'other')",
         "CREATE PROCEDURE app.leaves_a_table() CREATE TEMPORARY TABLE left_behind (n INT)",
+        "CREATE PROCEDURE app.assigns(n INT) SELECT (@assigned_inside := n) INTO n",
     ])  # fmt: skip
     user, password = BACKUP_USER
     cluster.primary.run([
@@ -176,6 +177,18 @@ def test_a_temporary_table_left_behind_by_a_procedure_holds_the_session(proxy, c
     run(connection, "CALL leaves_a_table()")
     assert pinned(proxy, connection)[0] == "routine"
     assert run(connection, "SELECT COUNT(*), @@server_id FROM left_behind") == ((0, 1),)
+
+
+def test_a_variable_assigned_by_a_procedure_belongs_to_its_session(cluster, tables):
+    with Sluice(cluster, pool={"max_links": 1}, process={"threads": 1}) as narrow, narrow.connect(cursorclass=TEXT) as ours:
+        run(ours, "CALL assigns(5)")
+        with narrow.connect(cursorclass=TEXT) as other:
+            assert run(other, "SELECT @assigned_inside, 1 FROM pins FOR UPDATE") == ((None, 1),)
+        if cluster.primary.engine.name == "mysql":
+            return  # it tells nobody of such variables: they are lost with the link
+        assert run(ours, "SELECT @assigned_inside") == ((5,),)
+        run(ours, "CALL assigns(NULL)")
+        assert run(ours, "SELECT @assigned_inside") == ((None,),)
 
 
 def test_a_failed_statement_pins_nothing(proxy, connection):

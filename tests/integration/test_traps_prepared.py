@@ -161,7 +161,7 @@ def test_statements_of_one_text_share_one_on_the_server(cluster, few_links, grou
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Twins(cluster, few_links, ground)).through for _ in range(6)]
         for client in clients:
-            for slot in range(50):
+            for slot in range(12):
                 client.prepare(slot, "SELECT v FROM t WHERE id = ?")
                 client.execute(slot, (("long", 1),))
         # Two links to each of three backends; the six direct twins have prepared nothing.

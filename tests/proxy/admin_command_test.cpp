@@ -41,6 +41,9 @@ TEST(AdminCommand, KnowsEveryView) {
       {"SHOW VARIABLES", AdminView::variables},
       {"SHOW USERS", AdminView::users},
       {"SHOW DIGESTS", AdminView::digests},
+      {"SHOW DECISIONS", AdminView::decisions},
+      {"SHOW LATENCY", AdminView::latency},
+      {"SHOW ROUTE HISTORY LIKE 'a'", AdminView::route_history},
       {"SHOW DATABASES", AdminView::databases},
       {"SHOW TABLES FROM x", AdminView::tables},
       {"SHOW WARNINGS LIMIT 5", AdminView::warnings},
@@ -48,6 +51,16 @@ TEST(AdminCommand, KnowsEveryView) {
       {"SHOW CHARACTER SET", AdminView::other},
   };
   for (const auto& [line, view] : views) EXPECT_EQ(parsed<ShowCommand>(line).view, view) << line;
+}
+
+TEST(AdminCommand, AsksForTheRouteHistoryOfOneSession) {
+  EXPECT_EQ(parsed<ShowCommand>("SHOW ROUTE HISTORY").session, std::nullopt);
+  EXPECT_EQ(parsed<ShowCommand>("show route history for session 42;").session, 42U);
+  for (const char* line :
+       {"SHOW ROUTE HISTORY FOR", "SHOW ROUTE HISTORY FOR SESSION",
+        "SHOW ROUTE HISTORY FOR SESSION x", "SHOW ROUTE HISTORY FOR SESSION 1 2"})
+    EXPECT_THAT(problem(line), HasSubstr("SHOW ROUTE HISTORY [FOR SESSION id | LIKE 'user']"))
+        << line;
 }
 
 TEST(AdminCommand, TakesMasterAndSlaveForPrimaryAndReplica) {

@@ -39,6 +39,7 @@ def invitation(screen, sluice):
         f"  {screen.paint(DIM, 'client')}  mysql -h {host} -P {port} -u {APP[0]} -p{APP[1]} app",
         f"  {screen.paint(DIM, 'admin')}   mysql -h {host} -P {sluice.admin_port} -u {ADMIN[0]} -p{ADMIN[1]}"
         " -e 'SHOW BACKENDS'",
+        f"  {screen.paint(DIM, 'look')}    http://{host}:{sluice.http_port}/  ({ADMIN[0]}, {ADMIN[1]})",
     ]
 
 

@@ -24,6 +24,9 @@ from process import cpu_seconds, free_port, private_directory, rss_bytes, spawn,
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ADMIN = ("admin", "adminpw")
 
+# session.verify_every for every Sluice of a test run; its end then proves that no link was in a wrong state.
+VERIFY_EVERY = os.environ.get("SLUICE_TEST_VERIFY_EVERY")
+
 
 def binary():
     """What to test: SLUICE_BINARY's choice, else that of the build tree which runs the test, else the release."""
@@ -90,6 +93,8 @@ class Sluice:
             "monitor": {"user": MONITOR[0], "password": MONITOR[1]},
             "shutdown": {"grace": "2s"},
         }
+        if VERIFY_EVERY:
+            settings["session"] = {"verify_every": int(VERIFY_EVERY)}
         for name, keys in sections.items():
             settings[name] = settings.get(name, {}) | keys if isinstance(keys, dict) else keys
         settings.setdefault(
@@ -206,6 +211,9 @@ class Sluice:
     def stop(self, timeout=30):
         """SIGTERM; it must drain and end with 0."""
         assert self.alive(), f"Sluice had ended with {self._process.poll()}\n{self.log_text()[-3000:]}"
+        if VERIFY_EVERY:
+            wrong = [line for line in self.log_text().splitlines() if "is not in the state" in line]
+            assert not wrong, "links were in a wrong state:\n" + "\n".join(wrong)
         self._process.terminate()
         try:
             code = self._process.wait(timeout)
