@@ -98,7 +98,7 @@ constexpr auto key_table = std::to_array<Key>({
     {"backend", "tls", each<&S::backends, &Backend::tls>},
     {"backend", "tls_ca", each<&S::backends, &Backend::tls_ca>},
     {"backend", "max_lag", each<&S::backends, &Backend::max_lag>, {.range = between(1ms, 24h)}},
-    {"backend", "promote", each<&S::backends, &Backend::promote>, {.later = "*"}},
+    {"backend", "promote", each<&S::backends, &Backend::promote>},
 
     {"user", "name", each<&S::users, &User::name>, {.required = true}},
     {"user", "password", each<&S::users, &User::password>},
@@ -112,11 +112,14 @@ constexpr auto key_table = std::to_array<Key>({
     {"pool", "max_age", one<&S::pool, &Pool::max_age>, {.range = between(0ms, 720h)}},
     {"pool", "login_timeout", one<&S::pool, &Pool::login_timeout>, {.range = between(100ms, 10min)}},
 
-    {"failover", "mode", one<&S::failover, &Failover::mode>, {.later = "promote"}},
+    {"failover", "mode", one<&S::failover, &Failover::mode>},
     {"failover", "hold", one<&S::failover, &Failover::hold>, {.range = between(0ms, 1h)}},
-    {"failover", "allow_loss", one<&S::failover, &Failover::allow_loss>, {.later = "*"}},
+    {"failover", "allow_loss", one<&S::failover, &Failover::allow_loss>},
     {"failover", "user", one<&S::failover, &Failover::user>},
     {"failover", "password", one<&S::failover, &Failover::password>},
+    {"failover", "replication_user", one<&S::failover, &Failover::replication_user>},
+    {"failover", "replication_password", one<&S::failover, &Failover::replication_password>},
+    {"failover", "state_file", one<&S::failover, &Failover::state_file>, {.needs_restart = true, .is_output = true}},
 
     {"limits", "statement_window", one<&S::limits, &Limits::statement_window>, {.range = between(kibibytes(1), mebibytes(1'024))}},
     {"limits", "session_buffer", one<&S::limits, &Limits::session_buffer>, {.range = between(kibibytes(4), mebibytes(64))}},

@@ -41,6 +41,7 @@ struct Rules {
   bool required = false;
   bool needs_restart = false;      ///< a change does not apply to a running process
   std::uint16_t default_port = 0;  ///< of an address that names none; 0: it must name one
+  bool is_output = false;          ///< a file that we write: it need not be there yet
   std::string_view also{};         ///< a second name: the word "master" for "primary"
   /// Values, separated by spaces, that nothing obeys yet; "*": all but the default.
   /// Setting one draws a warning. Delete the word when the value works.

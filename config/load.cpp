@@ -322,12 +322,13 @@ class Reader {
     add(at, fmt::format("\"{}\" is not one of {}", *text, list), suggest(nearest(*text, names)));
   }
 
-  void read_value(std::filesystem::path& value, const Spelling&, const toml::node& node,
+  void read_value(std::filesystem::path& value, const Spelling& spelling, const toml::node& node,
                   const At& at) {
     const auto text = node.value_exact<std::string>();
     if (!text) return expect(at, "a path in quotes", node);
     if (text->empty()) return;
     value = folder_ / *text;
+    if (spelling.key->rules.is_output) return;
     if (const auto wrong = why_unreadable(value))
       add(at, fmt::format("cannot read {}: {}", value.string(), *wrong),
           "check the path, and who may read it");

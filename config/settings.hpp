@@ -143,6 +143,10 @@ struct Failover {
   bool allow_loss = false;    ///< promote even if acknowledged writes may be missing
   std::string user;           ///< needed by `promote`
   Secret password;
+  std::string
+      replication_user;  ///< what replicas log in to a new primary with; empty: as set there
+  Secret replication_password;
+  std::filesystem::path state_file;  ///< needed by `promote`: what must outlive the process
 
   friend bool operator==(const Failover&, const Failover&) = default;
 };

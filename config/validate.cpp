@@ -218,6 +218,14 @@ class Check {
     if (settings_.failover.mode == FailoverMode::promote && settings_.failover.user.empty())
       add({"failover", 0, "mode"}, "\"promote\" needs an account that may promote",
           "add user and password to [failover], or write mode = \"follow\"");
+    if (settings_.failover.mode == FailoverMode::promote && settings_.failover.state_file.empty())
+      add({"failover", 0, "mode"}, "\"promote\" needs a file for what must outlive a crash",
+          "add state_file to [failover], in a folder that Sluice may write to");
+    if (settings_.failover.mode == FailoverMode::promote &&
+        settings_.failover.replication_user.empty())
+      add({"failover", 0, "mode"},
+          "\"promote\" without a replication_user: a former primary cannot become a replica",
+          "add replication_user and replication_password to [failover]", Severity::warning);
   }
 
   void check_http() {

@@ -171,13 +171,18 @@ TEST(Validate, WarnsOfAnAuthorityThatNobodyAsks) {
   EXPECT_EQ(problems[0].severity, Problem::Severity::warning);
 }
 
-TEST(Validate, RefusesToPromoteWithoutAnAccount) {
+TEST(Validate, RefusesToPromoteWithoutAnAccountOrAStateFile) {
   Settings settings = valid();
   settings.failover.mode = FailoverMode::promote;
   const auto problems = validate(settings);
   EXPECT_TRUE(any_error(problems));
   settings.failover.user = "promoter";
+  EXPECT_TRUE(any_error(validate(settings)));
+  settings.failover.state_file = "state";
   EXPECT_FALSE(any_error(validate(settings)));
+  EXPECT_EQ(validate(settings).size(), 1U) << "nobody can rejoin without a replication_user";
+  settings.failover.replication_user = "repl";
+  EXPECT_TRUE(validate(settings).empty());
 }
 
 }  // namespace
