@@ -124,7 +124,7 @@ Choice choose_candidate(const FailoverFacts& facts, std::size_t primary) {
   GtidSet committed;
   if (facts.topology.primary_gtid) committed = facts.topology.primary_gtid->gtid;
   if (backends[primary].gtid()) committed = committed.merge(*backends[primary].gtid());
-  if (facts.acknowledged != nullptr) committed = committed.merge(*facts.acknowledged);
+  if (facts.acknowledged) committed = committed.merge(*facts.acknowledged);
   for (const Ruling& ruling : choice.rulings)
     if (is_sound(ruling)) committed = committed.merge(*backends[ruling.backend].gtid());
   choice.lacks = committed.subtract(has);

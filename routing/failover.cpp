@@ -107,7 +107,7 @@ std::optional<Plan> refuse_loss(const FailoverFacts& facts, const FailoverPolicy
     plan.lost = choice.lacks;
     return plan;
   }
-  if (facts.acknowledged == nullptr && facts.semi_sync != SemiSync::on)
+  if (!facts.acknowledged && facts.semi_sync != SemiSync::on)
     return refuse(PlanReason::loss_possible,
                   "nobody counted what was acknowledged, and semi-sync is not known to be on");
   return std::nullopt;
@@ -118,9 +118,8 @@ std::string words_of_loss(const FailoverFacts& facts, const Choice& choice) {
     return "; it must still apply what it has received, and is compared again then";
   if (!choice.lacks.empty()) return "; committed transactions are given up: allow_loss";
   if (facts.semi_sync == SemiSync::on) return "; nothing committed is missing";
-  return facts.acknowledged != nullptr
-             ? "; nothing acknowledged through Sluice is missing"
-             : "; whether it lacks committed transactions is not known: allow_loss";
+  return facts.acknowledged ? "; nothing acknowledged through Sluice is missing"
+                            : "; whether it lacks committed transactions is not known: allow_loss";
 }
 
 /// Survivors that are writable: those that may be meant to be, and those that must not.
@@ -239,7 +238,9 @@ Plan plan_loss(const FailoverFacts& facts, const FailoverPolicy& policy, std::si
   for (const std::size_t id : everyone) {
     const bool matters = id == to;
     if (backends[id].seen->sources.empty()) continue;
-    script.add(StepKind::stop_receiving, id, budgets.stop_receiving,
+    // A semi-sync replica asks its source for leave, in vain if that is frozen.
+    script.add(StepKind::stop_receiving, id,
+               matters ? budgets.stop_receiving : budgets.stop_receiving / 4,
                matters ? Necessity::essential : Necessity::best_effort,
                "what it has from " + lost + " is now all it will ever have");
     plan.undo.push_back({.kind = StepKind::start_receiving,
@@ -275,7 +276,11 @@ Plan plan_switchover(const FailoverFacts& facts, const FailoverPolicy& policy,
     const BackendView* last = topology.find(topology.last_primary);
     if (last == nullptr)
       return refuse(PlanReason::never_had_a_primary, "there has been no primary to take over from");
-    if (last != wanted) return plan_loss(facts, policy, last->id, wanted->id);
+    if (last != wanted) {
+      Plan plan = plan_loss(facts, policy, last->id, wanted->id);
+      if (plan.acts()) plan.reason = PlanReason::operator_asked;
+      return plan;
+    }
     if (!is_live(*last)) return refuse(PlanReason::target_unfit, last->name + " does not answer");
     if (!writers_beside(facts, choose_candidate(facts, last->id)).rivals.empty())
       return refuse(PlanReason::several_writers, "another backend is writable");
@@ -311,7 +316,9 @@ Plan plan_switchover(const FailoverFacts& facts, const FailoverPolicy& policy,
   if (!graph.applies(wanted->id, primary->id))
     return refused(PlanReason::target_unfit,
                    wanted->name + " does not replicate from " + primary->name + " at present");
-  if (!wanted->lag || *wanted->lag > budgets.catch_up)
+  const bool has_it_all =
+      topology.primary_gtid && wanted->gtid()->covers(topology.primary_gtid->gtid);
+  if (!has_it_all && (!wanted->lag || *wanted->lag > budgets.catch_up))
     return refused(PlanReason::target_behind, wanted->name + " is too far behind to catch up in " +
                                                   std::to_string(budgets.catch_up.count()) + " ms");
 

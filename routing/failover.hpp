@@ -48,6 +48,20 @@ struct Agreement {
 [[nodiscard]] Plan plan_switchover(const FailoverFacts& facts, const FailoverPolicy& policy,
                                    std::string_view target);
 
+/// A plan that broke off: Sluice died or a step failed. Borrowed for the call.
+struct Unfinished {
+  PlanKind kind = PlanKind::nothing;
+  std::optional<std::size_t> from;
+  std::optional<std::size_t> to;
+  bool decided = false;  ///< `to` was appointed
+};
+
+/// Forward if it was decided: `to` is opened, nobody else. Back if it was not: what
+/// was fenced for a switchover is opened again, and survivors receive again. Nothing
+/// while the backend in question does not answer: then `plan_now` has the word.
+[[nodiscard]] Plan plan_resume(const FailoverFacts& facts, const FailoverPolicy& policy,
+                               const Unfinished& goal);
+
 /// Fences, rejoins and quarantines, one stray at a time; the primary is up.
 [[nodiscard]] Plan plan_repair(const FailoverFacts& facts, const FailoverPolicy& policy);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,8 @@ struct FailoverFacts {
   const Topology& topology;
   std::vector<MemberFacts> members;
   /// What clients were told is committed, since the primary was last probed;
-  /// nullptr: nobody kept count.
-  const GtidSet* acknowledged = nullptr;
+  /// nullopt: nobody kept count.
+  std::optional<GtidSet> acknowledged = std::nullopt;
   SemiSync semi_sync = SemiSync::unknown;
   /// Clients have had no answer from the primary since it came into doubt.
   bool traffic_lost = false;
@@ -43,14 +44,15 @@ struct FailoverFacts {
 struct FailoverBudgets {
   milliseconds agree{1'500};
   milliseconds finish_transactions{1'000};
-  milliseconds fence{500};
+  milliseconds fence{1'000};
+  milliseconds fence_stray{3'000};  ///< commits that wait for a replica there keep it waiting
   milliseconds fence_lost{300};  ///< of a primary that does not answer: for luck
-  milliseconds stop_receiving{1'000};
+  milliseconds stop_receiving{2'000};
   milliseconds drain{10'000};
   milliseconds catch_up{5'000};
-  milliseconds promote{2'000};
-  milliseconds publish{2'000};
-  milliseconds repoint{3'000};
+  milliseconds promote{3'000};
+  milliseconds publish{3'000};
+  milliseconds repoint{5'000};
 };
 
 struct FailoverPolicy {

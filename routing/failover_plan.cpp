@@ -54,6 +54,7 @@ std::string_view to_string(PlanReason reason) noexcept {
     case PlanReason::target_behind: return "target_behind";
     case PlanReason::primary_lost: return "primary_lost";
     case PlanReason::operator_asked: return "operator_asked";
+    case PlanReason::resumed: return "resumed";
     case PlanReason::not_elected: return "not_elected";
     case PlanReason::is_contained: return "is_contained";
     case PlanReason::wrong_source: return "wrong_source";

@@ -22,7 +22,7 @@ enum class PlanKind {
   promotion,   ///< the primary is lost; a replica takes its place
   flip,        ///< the other half of a master-master pair, or one that is writable already
   switchover,  ///< the operator wants another primary; the old one is alive
-  reopen,      ///< the elected primary is up, but read-only; the operator wants it open
+  reopen,      ///< the elected primary is up, but read-only, and is opened
   fence,       ///< a writable backend that is not elected is made read-only
   rejoin,      ///< a former primary becomes a replica
   quarantine,  ///< a former primary has what the cluster lacks: it is left alone, read-only
@@ -51,6 +51,7 @@ enum class PlanReason {
   // something
   primary_lost,
   operator_asked,
+  resumed,          ///< a plan had been broken off
   not_elected,      ///< writable, but not the elected primary
   is_contained,     ///< the former primary has nothing that the primary lacks
   wrong_source,     ///< it follows a former primary

@@ -33,7 +33,7 @@ class Repairs {
     Plan plan = start(PlanKind::fence, PlanReason::not_elected, view);
     plan.why = view.name + " is writable, but " + primary_.name + " is the elected primary";
     plan.steps.push_back(
-        step(StepKind::fence, view, policy_.budgets.fence, "it is made read-only"));
+        step(StepKind::fence, view, policy_.budgets.fence_stray, "it is made read-only"));
     return plan;
   }
 
@@ -53,7 +53,7 @@ class Repairs {
       plan.to = primary_.id;
       plan.why = view.name + " has nothing that " + primary_.name + " lacks, and follows it again";
       plan.steps.push_back(
-          step(StepKind::fence, view, policy_.budgets.fence, "a replica is read-only"));
+          step(StepKind::fence, view, policy_.budgets.fence_stray, "a replica is read-only"));
       Step follow = step(StepKind::repoint, view, policy_.budgets.repoint, "it becomes a replica");
       follow.source = primary_.id;
       plan.steps.push_back(std::move(follow));
@@ -67,8 +67,8 @@ class Repairs {
         (errant
              ? " has transactions that " + primary_.name + " lacks: " + errant->to_string()
              : " may have transactions that " + primary_.name + " lacks: GTIDs cannot be compared");
-    plan.steps.push_back(
-        step(StepKind::fence, view, policy_.budgets.fence, "nobody writes there while it waits"));
+    plan.steps.push_back(step(StepKind::fence, view, policy_.budgets.fence_stray,
+                              "nobody writes there while it waits"));
     plan.steps.push_back(step(StepKind::quarantine, view, {},
                               "rescue what it has, then set it up anew from a copy"));
     return plan;

@@ -316,6 +316,17 @@ GtidSet GtidSet::merge(const GtidSet& other) const {
   return all;
 }
 
+GtidSet GtidSet::merge_all(std::span<const GtidSet> sets) {
+  GtidSet all;
+  for (const GtidSet& set : sets) {
+    all.mysql_.insert(all.mysql_.end(), set.mysql_.begin(), set.mysql_.end());
+    all.mariadb_.insert(all.mariadb_.end(), set.mariadb_.begin(), set.mariadb_.end());
+  }
+  normalise(all.mysql_);
+  normalise(all.mariadb_);
+  return all;
+}
+
 GtidSet GtidSet::subtract(const GtidSet& other) const {
   GtidSet left;
   for (const auto& ours : mysql_) {

@@ -24,6 +24,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,6 +97,9 @@ class GtidSet {
 
   /// Everything in either.
   [[nodiscard]] GtidSet merge(const GtidSet& other) const;
+
+  /// Everything in any: quicker than one by one.
+  [[nodiscard]] static GtidSet merge_all(std::span<const GtidSet> sets);
 
   /// What this has and `other` lacks. For MariaDB: the domains where this is
   /// further, at this position.

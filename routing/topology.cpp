@@ -214,9 +214,7 @@ Topology derive(const Topology& previous, std::span<const BackendInput> inputs,
   const bool is_same = next.primary && next.primary == last;
   const bool gained = next.primary && !(previous.primary && is_same);
   next.epoch = previous.epoch + (gained ? 1 : 0);
-  next.last_primary = next.primary ? next.backends[*next.primary].name
-                      : appointed  ? policy.appointed
-                                   : previous.last_primary;
+  next.last_primary = next.primary ? next.backends[*next.primary].name : previous.last_primary;
   if (!next.primary || is_same) next.primary_gtid = previous.primary_gtid;
   if (const auto* primary = next.primary_view(); primary && primary->gtid())
     next.primary_gtid = PrimaryGtid{primary->seen->started_at, *primary->gtid()};

@@ -85,11 +85,13 @@ class Cluster {
     const TopologyPolicy policy{.appointed = appointed ? inputs_[*appointed].name : ""};
     topology_ = derive(topology_, inputs_, policy, start);
     for (BackendView& view : topology_.backends) view.lag = milliseconds{0};
+    if (appointed) topology_.last_primary = inputs_[*appointed].name;
     return topology_;
   }
 
   [[nodiscard]] FailoverFacts facts(const GtidSet* acknowledged) {
-    FailoverFacts found{.topology = look(), .acknowledged = acknowledged, .traffic_lost = true};
+    FailoverFacts found{.topology = look(), .traffic_lost = true};
+    if (acknowledged != nullptr) found.acknowledged = *acknowledged;
     for (const Server& server : servers) found.members.push_back(server.member);
     return found;
   }
@@ -176,9 +178,11 @@ class Execution {
   Execution(Cluster& cluster, const FailoverPolicy& policy, const GtidSet* acknowledged)
       : cluster_(cluster), policy_(policy), acknowledged_(acknowledged) {}
 
-  Outcome run(Plan plan) {
+  /// `most`: dies after so many steps.
+  Outcome run(Plan plan, std::size_t most = 1000) {
     Outcome outcome{.plan = std::move(plan)};
     for (std::size_t i = 0; i < outcome.plan.steps.size(); ++i) {
+      if (most-- == 0) return outcome;
       const Step step = outcome.plan.steps[i];
       bool good = true;
       if (step.kind == StepKind::choose) {
@@ -244,7 +248,11 @@ class Execution {
           if (!it->has(one)) it->log.push_back(one);
         return true;
       case StepKind::choose: return true;
-      case StepKind::appoint: cluster_.appointed = step.backend; return true;
+      case StepKind::appoint:
+        if (cluster_.appointed) servers[*cluster_.appointed].member.deposed = true;
+        cluster_.appointed = step.backend;
+        it->member.deposed = false;
+        return true;
       case StepKind::promote: it->sources.clear(); [[fallthrough]];
       case StepKind::open:
         if (!cluster_.held && it->read_only) breach_ = "opened while writes are not held";

@@ -250,5 +250,37 @@ TEST_P(Failover, ByTheOperatorLosesNothingAndLeavesOneWriter) {
   EXPECT_GT(done, clusters_per_engine / 10);
 }
 
+TEST_P(Failover, ThatBreaksOffAnywhereIsFinishedOrTakenBackAndLeavesOneWriter) {
+  unsigned forward = 0;
+  unsigned back = 0;
+  for (unsigned seed = 0; seed < clusters_per_engine / 2; ++seed) {
+    for (std::size_t died_after = 0;; ++died_after) {
+      SCOPED_TRACE("seed " + std::to_string(seed) + ", step " + std::to_string(died_after));
+      Generated made(GetParam(), seed);
+      if (made.cluster.writers().size() > 1) break;  // a pair: it has two by design
+      const Plan plan = plan_switchover(made.cluster.facts(nullptr), made.policy, "b1");
+      if (died_after > plan.steps.size()) break;
+      if (!plan.acts()) break;
+      Execution execution(made.cluster, made.policy, nullptr);
+      execution.run(plan, died_after);
+      const Unfinished goal{.kind = plan.kind,
+                            .from = plan.from,
+                            .to = plan.to,
+                            .decided = made.cluster.appointed == plan.to};
+      made.cluster.held = true;
+      const Plan resumed = plan_resume(made.cluster.facts(nullptr), made.policy, goal);
+      EXPECT_FALSE(resumed.why.empty());
+      EXPECT_EQ(execution.run(resumed).breach, "");
+      for (int round = 0; round < 8; ++round)
+        EXPECT_EQ(execution.run(plan_now(made.cluster.facts(nullptr), made.policy)).breach, "");
+      EXPECT_EQ(made.cluster.writers(), std::vector{goal.decided ? *plan.to : *plan.from});
+      ++(goal.decided ? forward : back);
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+  EXPECT_GT(forward, 100U);
+  EXPECT_GT(back, 100U);
+}
+
 }  // namespace
 }  // namespace sluice::routing
