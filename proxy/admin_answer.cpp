@@ -97,6 +97,9 @@ class Answer {
         return variables_table(filter, target_.settings(), server_variables(client_));
       case AdminView::users:
         return users_table(filter, target_.settings(), target_.sessions().all());
+      case AdminView::failover:
+        return failover_table(filter, target_.failover(), target_.failover_plan(), *topology);
+      case AdminView::failover_history: return failover_history_table(filter, target_.failover());
       case AdminView::digests: return digests_table(filter, target_.digests(), *topology, now_);
       case AdminView::decisions: return decisions_table(filter, target_.counters());
       case AdminView::latency: return latency_table(filter, target_.counters(), *topology);
@@ -151,6 +154,20 @@ class Answer {
               kill.scope == KillScope::query ? "the statement of session" : "session",
               kill.session);
     return AdminDone{};
+  }
+
+  AdminReply operator()(const FailoverPlanCommand&) {
+    return plan_table(target_.failover_plan(), *target_.topology());
+  }
+
+  AdminReply operator()(const SwitchoverCommand& command) {
+    if (auto refusal = may_change("SWITCHOVER")) return *refusal;
+    const std::string by = fmt::format("{}@{}", client_.user, client_.host);
+    const routing::Plan plan = target_.switchover(command.to, by);
+    if (plan.acts()) return plan_table(plan, *target_.topology());
+    return AdminError{code::unknown_error, "HY000",
+                      fmt::format("No switchover to '{}': {} ({})", command.to, plan.why,
+                                  routing::to_string(plan.reason))};
   }
 
   AdminReply operator()(const HelpCommand& help) {

@@ -44,6 +44,8 @@ constexpr auto show_table = std::to_array<ShowWords>({
     {"DECISIONS", "", AdminView::decisions},
     {"LATENCY", "", AdminView::latency},
     {"ROUTE", "HISTORY", AdminView::route_history},
+    {"FAILOVER", "HISTORY", AdminView::failover_history},
+    {"FAILOVER", "", AdminView::failover},
     {"DATABASES", "", AdminView::databases},
     {"SCHEMAS", "", AdminView::databases},
     {"TABLES", "", AdminView::tables},
@@ -107,6 +109,8 @@ class Parser {
     if (take("SET")) return set();
     if (take("RESET")) return reset();
     if (take("KILL")) return kill();
+    if (take("FAILOVER")) return failover();
+    if (take("SWITCHOVER")) return switchover();
     if (take("HELP")) return help();
     if (take("USE")) return use();
     if (peek().is("SELECT")) return select_list(line_, tokens_, at_);
@@ -321,6 +325,19 @@ class Parser {
     if (!id) return unexpected(syntax);
     command.session = *id;
     return finish(command, syntax);
+  }
+
+  Parsed failover() {
+    const std::string_view syntax = syntax_of("FAILOVER PLAN");
+    if (!take("PLAN")) return unexpected(syntax);
+    return finish(FailoverPlanCommand{}, syntax);
+  }
+
+  Parsed switchover() {
+    const std::string_view syntax = syntax_of("SWITCHOVER TO");
+    if (!take("TO") || !peek().is_text()) return unexpected(syntax);
+    SwitchoverCommand command{tokens_[at_++].text};
+    return finish(std::move(command), syntax);
   }
 
   Parsed help() {

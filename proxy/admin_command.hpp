@@ -37,6 +37,8 @@ enum class AdminView : std::uint8_t {
   decisions,
   latency,
   route_history,
+  failover,  ///< how things stand, and what would be done
+  failover_history,
   databases,
   tables,
   warnings,
@@ -78,6 +80,13 @@ struct KillCommand {
   KillScope scope = KillScope::connection;
 };
 
+/// FAILOVER PLAN: nothing is done.
+struct FailoverPlanCommand {};
+
+struct SwitchoverCommand {
+  std::string to;
+};
+
 struct HelpCommand {
   std::string topic;  ///< empty: all of it
 };
@@ -107,8 +116,9 @@ struct SelectCommand {
 /// Accepted without effect: SET NAMES, COMMIT and the like.
 struct NoopCommand {};
 
-using AdminCommand = std::variant<ShowCommand, SetBackendCommand, ResetCommand, KillCommand,
-                                  HelpCommand, UseCommand, SelectCommand, NoopCommand>;
+using AdminCommand =
+    std::variant<ShowCommand, SetBackendCommand, ResetCommand, KillCommand, HelpCommand, UseCommand,
+                 SelectCommand, FailoverPlanCommand, SwitchoverCommand, NoopCommand>;
 
 struct AdminProblem {
   std::string message;

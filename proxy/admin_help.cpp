@@ -87,6 +87,27 @@ constexpr auto topics = std::to_array<AdminTopic>({
      "SET BACKEND r1 DRAIN BECAUSE 'new disk'\nSET BACKEND r1 ONLINE"},
     {"KILL", "KILL [CONNECTION | QUERY] id", "end a session, or only its present statement",
      "The id is that of SHOW SESSIONS.", "KILL QUERY 42"},
+    {"SHOW FAILOVER", "SHOW FAILOVER",
+     "who is elected, what is under way, what would be done and why",
+     "name and value: mode, elected, doing, trouble; for each backend what the account of\n"
+     "failover.user lacks there; former primaries that are not back, with the transactions\n"
+     "that only they have; and in the last row what would happen now.",
+     "SHOW FAILOVER"},
+    {"SHOW FAILOVER HISTORY", "SHOW FAILOVER HISTORY [LIKE 'kind']",
+     "failovers, switchovers, fences and rejoins, and what was refused; newest first",
+     "  result   done, undone (it failed and was put back), failed, refused\n"
+     "  held_ms  how long writes had to wait\n"
+     "  lost     committed transactions that were given up, or that only a stray has\n"
+     "  text     why, and each step with its time",
+     "SHOW FAILOVER HISTORY\nSHOW FAILOVER HISTORY LIKE 'switchover'"},
+    {"FAILOVER PLAN", "FAILOVER PLAN",
+     "what a failover would do now, step by step; nothing is done",
+     "If all is well: what the loss of the primary would lead to.", "FAILOVER PLAN"},
+    {"SWITCHOVER TO", "SWITCHOVER TO name", "make another backend primary, without loss",
+     "New writes and transactions wait, open ones may end, the old primary becomes a replica.\n"
+     "The answer is the plan; it has begun when you read it. SHOW FAILOVER HISTORY tells the end.\n"
+     "While there is no primary, it makes one. Needs failover.mode = \"promote\".",
+     "SWITCHOVER TO db2"},
     {"HELP", "HELP [command]", "this list, or more about one command", "", "HELP SET BACKEND"},
 });
 

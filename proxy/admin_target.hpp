@@ -13,6 +13,7 @@
 
 #include "config/settings.hpp"
 #include "proxy/counters.hpp"
+#include "proxy/failover_agent.hpp"
 #include "proxy/session_registry.hpp"
 #include "routing/digest_table.hpp"
 #include "routing/topology.hpp"
@@ -50,6 +51,12 @@ class AdminTarget {
                            std::string why) = 0;
   /// False if there is no such session.
   virtual bool kill(std::uint64_t session, KillScope scope) = 0;
+
+  [[nodiscard]] virtual FailoverReport failover() const = 0;
+  /// What would be done now, or if the primary were lost.
+  [[nodiscard]] virtual routing::Plan failover_plan() const = 0;
+  /// Starts it, unless the plan does not act: then it says why.
+  [[nodiscard]] virtual routing::Plan switchover(std::string_view to, std::string by) = 0;
 };
 
 }  // namespace sluice::proxy

@@ -15,6 +15,7 @@
 #include "protocol/resultset.hpp"
 #include "proxy/admin_command.hpp"
 #include "proxy/counters.hpp"
+#include "proxy/failover_agent.hpp"
 #include "proxy/session_registry.hpp"
 #include "routing/digest_table.hpp"
 #include "routing/topology.hpp"
@@ -64,6 +65,14 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] AdminTable digests_table(const AdminFilter& filter,
                                        const std::vector<routing::DigestRow>& digests,
                                        const routing::Topology& topology, Moment now);
+/// `plan` is what would be done now; see AdminTarget.
+[[nodiscard]] AdminTable failover_table(const AdminFilter& filter, const FailoverReport& report,
+                                        const routing::Plan& plan,
+                                        const routing::Topology& topology);
+[[nodiscard]] AdminTable failover_history_table(const AdminFilter& filter,
+                                                const FailoverReport& report);
+/// The steps of a plan, and before them what led to it.
+[[nodiscard]] AdminTable plan_table(const routing::Plan& plan, const routing::Topology& topology);
 /// For the views that are always empty.
 [[nodiscard]] AdminTable empty_table(AdminView view);
 /// An empty topic lists all of them. "contents" lists them in the shape that the

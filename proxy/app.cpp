@@ -10,6 +10,7 @@
 
 #include "proxy/admin_server.hpp"
 #include "proxy/digest_survey.hpp"
+#include "proxy/failover_agent.hpp"
 #include "proxy/http_routes.hpp"
 #include "proxy/http_server.hpp"
 #include "proxy/listener.hpp"
@@ -55,6 +56,11 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+std::size_t worker_count(const config::Settings& settings) {
+  if (settings.process.threads != 0) return settings.process.threads;
+  return std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
 }  // namespace
 
 class App::Parts final : public AdminTarget {
@@ -83,8 +89,15 @@ class App::Parts final : public AdminTarget {
   bool set_backend(std::string_view name, routing::AdminState state, std::string by,
                    std::string why) override;
   bool kill(std::uint64_t session, KillScope scope) override;
+  [[nodiscard]] FailoverReport failover() const override { return failover_.report(); }
+  [[nodiscard]] routing::Plan failover_plan() const override { return failover_.dry_run(); }
+  [[nodiscard]] routing::Plan switchover(std::string_view to, std::string by) override {
+    return failover_.switchover(to, std::move(by));
+  }
 
   void listen_for_http();
+  [[nodiscard]] FailoverLinks failover_links();
+  [[nodiscard]] std::size_t open_transactions(std::size_t backend) const;
   void on_topology(const routing::Topology& before, const routing::Topology& after);
   void on_signal();
   Task<> wait_for_first_round();
@@ -95,6 +108,7 @@ class App::Parts final : public AdminTarget {
   asio::io_context control_{1};
   Counters counters_;
   SessionRegistry sessions_;
+  Acknowledged acknowledged_;
   Published<routing::Topology> topology_;
   RoutineWatch routines_;
   ConfiguredAccounts accounts_;
@@ -102,6 +116,7 @@ class App::Parts final : public AdminTarget {
   Shared shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
   Monitor monitor_;
+  FailoverAgent failover_;
   Listener listener_;
   std::optional<AdminServer> admin_;
   std::optional<HttpRoutes> http_routes_;
@@ -116,6 +131,7 @@ class App::Parts final : public AdminTarget {
 App::Parts::Parts(config::Settings settings)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       counters_(settings_->backends.size()),
+      acknowledged_(worker_count(*settings_)),
       topology_(std::make_shared<const routing::Topology>()),
       routines_(settings_, topology_),
       accounts_(settings_),
@@ -130,6 +146,7 @@ App::Parts::Parts(config::Settings settings)
               .client_tls = make_client_tls(settings_->listen),
               .backend_tls = {},
               .budgets = {},
+              .acknowledged = acknowledged_,
               .traffic_error = [this](std::size_t backend) { monitor_.traffic_error(backend); },
               .ask_for_relief =
                   [this](std::size_t worker, std::size_t backend) {
@@ -146,6 +163,7 @@ App::Parts::Parts(config::Settings settings)
           [this](std::size_t backend) {
             return read(counters_.backends[backend]->bytes_received);
           }),
+      failover_(settings_, failover_links()),
       listener_(control_, shared_, workers_),
       signals_(control_.get_executor()),
       timer_(control_.get_executor()) {
@@ -154,14 +172,13 @@ App::Parts::Parts(config::Settings settings)
     shared_.budgets.push_back(
         std::make_unique<LinkBudget>(backend.max_links.value_or(settings_->pool.max_links)));
   }
-  const std::size_t count = settings_->process.threads != 0
-                                ? settings_->process.threads
-                                : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  const std::size_t count = worker_count(*settings_);
   for (std::size_t i = 0; i < count; ++i)
     workers_.push_back(std::make_unique<Worker>(i, count, shared_));
 }
 
 App::Parts::~Parts() {
+  failover_.stop();
   routines_.stop();
   monitor_.stop();
   for (const auto& worker : workers_) worker->stop();
@@ -193,6 +210,7 @@ void App::Parts::run() {
   signals_.async_wait(on_signal_received);
   for (const auto& worker : workers_) worker->start();
   monitor_.start();
+  failover_.start();
   routines_.start();
   asio::co_spawn(control_.get_executor(), wait_for_first_round(), rethrow);
   control_.run();
@@ -230,6 +248,33 @@ void App::Parts::on_topology(const routing::Topology& before, const routing::Top
   const auto shared_before = std::make_shared<const routing::Topology>(before);
   const auto shared_after = std::make_shared<const routing::Topology>(after);
   for (const auto& worker : workers_) worker->topology_changed(shared_before, shared_after);
+  failover_.topology_changed();
+}
+
+FailoverLinks App::Parts::failover_links() {
+  const auto counted = [this](std::size_t backend) -> const BackendCounters& {
+    return *counters_.backends[backend];
+  };
+  return {
+      .topology = [this] { return topology_.load(); },
+      .on_control = [this](std::function<void()> what) { asio::post(control_, std::move(what)); },
+      .rule = [this](const std::string& appointed, bool held) { monitor_.rule(appointed, held); },
+      .probe_now = [this](const std::string& backend) { monitor_.probe_now(backend); },
+      .first_round_done = [this] { return monitor_.first_round_done(); },
+      .open_transactions = [this](std::size_t backend) { return open_transactions(backend); },
+      .in_flight = [counted](std::size_t backend) { return read(counted(backend).in_flight); },
+      .answered = [counted](std::size_t backend) { return read(counted(backend).bytes_received); },
+      .link_errors = [counted](std::size_t backend) { return read(counted(backend).link_errors); },
+      .acknowledged = [this] { return acknowledged_.gather(); },
+      .forget_acknowledged =
+          [this](const routing::GtidSet& shown) { acknowledged_.forget(shown); }};
+}
+
+std::size_t App::Parts::open_transactions(std::size_t backend) const {
+  std::size_t count = 0;
+  for (const auto& session : sessions_.all())
+    if (session->in_transaction && session->backend == static_cast<std::int32_t>(backend)) ++count;
+  return count;
 }
 
 void App::Parts::on_signal() {
@@ -266,6 +311,7 @@ void App::Parts::stop_now() {
   listener_.stop();
   if (admin_) admin_->stop();
   if (http_) http_->stop();
+  failover_.stop();
   routines_.stop();
   monitor_.stop();
   for (const auto& worker : workers_) worker->stop();

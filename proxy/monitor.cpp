@@ -140,6 +140,17 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
     return true;
   }
 
+  void rule(std::string appointed, bool writes_held) {
+    policy_.appointed = std::move(appointed);
+    policy_.writes_held = writes_held;
+    update();
+  }
+
+  void probe_now(std::string_view name) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      if (inputs_[i].name == name && watched_[i]->thread) watched_[i]->thread->probe_now();
+  }
+
   [[nodiscard]] bool first_round_done() const {
     return std::all_of(watched_.begin(), watched_.end(),
                        [](const auto& watched) { return watched->answered; });
@@ -281,7 +292,7 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
     for (std::size_t i = 0; i < inputs_.size(); ++i)
       inputs_[i].health = watched_[i]->tracker.status();
     const auto before = current_;
-    auto next = std::make_shared<Topology>(derive(*before, inputs_, {}, now));
+    auto next = std::make_shared<Topology>(derive(*before, inputs_, policy_, now));
     if (settings_->failover.mode == config::FailoverMode::off) hold_to(before->last_primary, *next);
     lag_.measure(*next, settings_->routing.max_lag, now);
     current_ = std::move(next);
@@ -321,6 +332,7 @@ class Monitor::Core : public std::enable_shared_from_this<Core> {
   std::vector<BackendInput> inputs_;
   std::vector<std::unique_ptr<Watched>> watched_;  // as many as inputs_
   std::vector<std::chrono::milliseconds> max_lag_;
+  routing::TopologyPolicy policy_;
   std::shared_ptr<const Topology> current_;
   std::shared_ptr<const Topology> told_;  // what the log has been told last
   routing::LagState lag_;
@@ -345,6 +357,12 @@ bool Monitor::set_admin_state(std::string_view backend, routing::AdminState stat
                               std::string why) {
   return core_->set_admin_state(backend, state, std::move(by), std::move(why));
 }
+
+void Monitor::rule(std::string appointed, bool writes_held) {
+  core_->rule(std::move(appointed), writes_held);
+}
+
+void Monitor::probe_now(std::string_view backend) { core_->probe_now(backend); }
 
 bool Monitor::first_round_done() const { return core_->first_round_done(); }
 

@@ -60,6 +60,12 @@ class Monitor {
   bool set_admin_state(std::string_view backend, routing::AdminState state, std::string by,
                        std::string why);
 
+  /// Who alone may be primary, and whether new writes wait: see TopologyPolicy. The
+  /// next snapshot is published before it returns.
+  void rule(std::string appointed, bool writes_held);
+  /// Probes it at once, not when its turn comes.
+  void probe_now(std::string_view backend);
+
   /// Each backend has answered or failed once.
   [[nodiscard]] bool first_round_done() const;
 

@@ -160,6 +160,8 @@ void StatementRunner::learn_writes(const Work& work, bool was_in_transaction) {
   const ReplySummary& summary = relay_.summary();
   if (!summary.gtid.empty()) {
     required_ = required_.merge(summary.gtid);
+    // Before the OK leaves: a failover must not give up what the client was told.
+    worker_.shared().acknowledged.note(worker_.index(), summary.gtid);
     std::size_t intervals = 0;
     for (const auto& source : required_.mysql()) intervals += source.intervals.size();
     if (intervals > many_intervals) {

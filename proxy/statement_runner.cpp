@@ -373,6 +373,17 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
     trip.rerun = Reason::misrouted;
     co_return std::nullopt;
   }
+  // Routed here a moment before the role was taken from it: refused, not executed.
+  const bool lost_role = worker_.topology()->writes_held ||
+                         worker_.topology()->primary != std::optional(attempt.backend);
+  if (lost_role && !attempt.on_replica && !attempt.in_transaction && !bound() && !work.streamed &&
+      relay_.lone_error() && refuses_writes(relay_.summary().error_code) &&
+      Clock::now() < trip.hold_until) {
+    relay_.discard();
+    slot.place.release();
+    trip.rerun = Reason::moved;
+    co_return std::nullopt;
+  }
   if (attempt.retryable && relay_.lone_error() && says_goodbye(relay_.summary().error_code) &&
       Clock::now() < trip.hold_until) {
     relay_.discard();

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "protocol/client_login.hpp"
+#include "proxy/acknowledged.hpp"
 #include "proxy/counters.hpp"
 #include "proxy/link_pool.hpp"
 #include "proxy/published.hpp"
@@ -44,6 +45,7 @@ struct Shared {
   std::shared_ptr<TlsContext> client_tls;                ///< null: TLS is off
   std::vector<std::shared_ptr<TlsContext>> backend_tls;  ///< null where TLS is off
   std::vector<std::unique_ptr<LinkBudget>> budgets;      ///< by backend
+  Acknowledged& acknowledged;
   /// Tells the monitor that a backend refused or dropped a link.
   std::function<void(std::size_t backend)> traffic_error;
   /// Asks the other workers for a link's place in the budget; see Worker::relieve.
@@ -101,6 +103,7 @@ class Worker {
     const auto& known = routines_.get();
     return shared_.routines.holds(*known, Clock::now()) ? &known->catalogue : nullptr;
   }
+  [[nodiscard]] std::size_t index() const noexcept { return index_; }
   [[nodiscard]] std::uint64_t luck() { return random_(); }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   /// The load of all backends, by index; good until the next call.

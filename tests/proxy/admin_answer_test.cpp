@@ -84,6 +84,39 @@ TEST_F(AdminAnswer, TellsSinceWhenByWhomAndWhyABackendIsOut) {
   EXPECT_EQ(cell(shown, "r1", "why"), "new disk");
 }
 
+TEST_F(AdminAnswer, ShowsHowAFailoverStandsAndWhatItWouldDo) {
+  stage_.failover_.mode = "promote";
+  stage_.failover_.appointed = "db1";
+  stage_.failover_.privileges = {"", "lacks RELOAD"};
+  stage_.failover_.deposed = {{"r1", true, "0-1-105"}};
+  stage_.plan_.why = "db1 is up";
+  const AdminTable shown = table("SHOW FAILOVER");
+  EXPECT_EQ(cell(shown, "elected", "value"), "db1");
+  EXPECT_EQ(cell(shown, "privileges_db1", "value"), "sufficient");
+  EXPECT_EQ(cell(shown, "privileges_r1", "value"), "lacks RELOAD");
+  EXPECT_EQ(cell(shown, "deposed_r1", "value"), "quarantined, only there: 0-1-105");
+  EXPECT_EQ(cell(shown, "would", "value"), "nothing (primary_is_well): db1 is up");
+}
+
+TEST_F(AdminAnswer, ShowsTheHistoryOfFailoversNewestFirst) {
+  stage_.failover_.history = {{.at_ms = 1'700'000'000'007, .kind = "promotion", .held_ms = 420},
+                              {.kind = "switchover"}};
+  const AdminTable shown = table("SHOW FAILOVER HISTORY");
+  ASSERT_THAT(shown.rows, SizeIs(2));
+  EXPECT_THAT(table("SHOW FAILOVER HISTORY LIKE 'promo%'").rows, SizeIs(1));
+  EXPECT_EQ(cell(shown, "2023-11-14T22:13:20.007Z", "held_ms"), "420");
+}
+
+TEST_F(AdminAnswer, StartsASwitchoverOrSaysWhyNot) {
+  stage_.plan_.reason = routing::PlanReason::target_behind;
+  stage_.plan_.why = "r1 is too far behind";
+  EXPECT_EQ(error("SWITCHOVER TO r1").message,
+            "No switchover to 'r1': r1 is too far behind (target_behind)");
+  EXPECT_EQ(stage_.asked_->first, "r1");
+  stage_.plan_.kind = routing::PlanKind::switchover;
+  EXPECT_THAT(table("SWITCHOVER TO 'r1'").rows, SizeIs(1));
+}
+
 TEST_F(AdminAnswer, LeavesExcludedEmptyForABackendThatServesReads) {
   stage_.topology_->backends[1].admin = {};
   EXPECT_EQ(cell(table("SHOW BACKENDS"), "r1", "excluded"), "");
@@ -307,7 +340,7 @@ TEST_F(AdminAnswer, GivesEveryRowAsManyCellsAsColumns) {
   stage_.topology_->alarms = {{routing::AlarmKind::fail_open, std::nullopt}};
   for (const char* line :
        {"SHOW BACKENDS", "SHOW SESSIONS", "SHOW STATUS", "SHOW TOPOLOGY", "SHOW ALERTS",
-        "SHOW VARIABLES", "SHOW USERS", "SHOW DIGESTS", "SHOW DATABASES", "SHOW WARNINGS", "HELP",
+        "SHOW VARIABLES", "SHOW USERS", "SHOW DIGESTS", "SHOW FAILOVER", "SHOW FAILOVER HISTORY", "FAILOVER PLAN", "SHOW DATABASES", "SHOW WARNINGS", "HELP",
         "HELP 'contents'", "HELP KILL", "SELECT 1, NULL"}) {
     const AdminTable shown = table(line);
     for (const auto& row : shown.rows) EXPECT_EQ(row.size(), shown.columns.size()) << line;

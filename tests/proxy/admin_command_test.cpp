@@ -44,6 +44,8 @@ TEST(AdminCommand, KnowsEveryView) {
       {"SHOW DECISIONS", AdminView::decisions},
       {"SHOW LATENCY", AdminView::latency},
       {"SHOW ROUTE HISTORY LIKE 'a'", AdminView::route_history},
+      {"SHOW FAILOVER", AdminView::failover},
+      {"show failover history", AdminView::failover_history},
       {"SHOW DATABASES", AdminView::databases},
       {"SHOW TABLES FROM x", AdminView::tables},
       {"SHOW WARNINGS LIMIT 5", AdminView::warnings},

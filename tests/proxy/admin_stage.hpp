@@ -92,6 +92,16 @@ class AdminStage final : public AdminTarget {
   config::Settings settings_;
   std::shared_ptr<SessionRecord> session_;
   std::optional<std::pair<std::uint64_t, KillScope>> killed_;
+  [[nodiscard]] FailoverReport failover() const override { return failover_; }
+  [[nodiscard]] routing::Plan failover_plan() const override { return plan_; }
+  [[nodiscard]] routing::Plan switchover(std::string_view to, std::string by) override {
+    asked_ = {std::string(to), std::move(by)};
+    return plan_;
+  }
+
+  FailoverReport failover_;
+  routing::Plan plan_;
+  std::optional<std::pair<std::string, std::string>> asked_;
   std::vector<routing::DigestRow> digests_;
 };
 

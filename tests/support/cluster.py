@@ -6,7 +6,7 @@
         cluster.replicas[0].kill9()
 
 It is set up as any guide tells, with accounts that have what they would have
-in production: `app` (its schemas, nothing global), `monitor`, `repl`; the tests
+in production: `app` (its schemas, nothing global), `monitor`, `repl`, `failover`; the tests
 themselves use `root`. Everything dies with this Python, however that dies.
 """
 
@@ -25,6 +25,7 @@ from process import cpu_seconds, free_port, private_directory, rss_bytes, spawn,
 APP = ("app", "apppw")
 MONITOR = ("monitor", "monitorpw")
 REPL = ("repl", "replpw")
+FAILOVER = ("failover", "failoverpw")
 
 # What `app` may use: these, and any schema named test_…, which it may create.
 SCHEMAS = ("app", "sbtest", "other")
@@ -270,10 +271,12 @@ class Cluster:
             wait_until(lambda: self.semi_sync_clients() == replicas, "all replicas acknowledge commits")
 
     def _accounts(self):
-        statements = [f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'" for user, password in (APP, MONITOR, REPL)]
+        accounts = (APP, MONITOR, REPL, FAILOVER)
+        statements = [f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'" for user, password in accounts]
         statements += [
             f"GRANT REPLICATION SLAVE ON *.* TO '{REPL[0]}'@'%'",
             f"GRANT {self.engine.monitor_grant()} ON *.* TO '{MONITOR[0]}'@'%'",
+            f"GRANT {self.engine.failover_grant()} ON *.* TO '{FAILOVER[0]}'@'%'",
             rf"GRANT ALL ON `test\_%`.* TO '{APP[0]}'@'%'",
         ]
         for schema in SCHEMAS:

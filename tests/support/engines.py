@@ -170,6 +170,9 @@ class MariaDB(Engine):
     def semi_sync_on(self):
         return ["SET GLOBAL rpl_semi_sync_master_enabled=1, GLOBAL rpl_semi_sync_slave_enabled=1"]
 
+    def failover_grant(self):
+        return "READ_ONLY ADMIN, REPLICATION SLAVE ADMIN, BINLOG MONITOR, SLAVE MONITOR, RELOAD"
+
     def monitor_grant(self):
         return "BINLOG MONITOR, SLAVE MONITOR"
 
@@ -248,6 +251,9 @@ class MySQL(Engine):
 
     def semi_sync_on(self):
         return ["SET GLOBAL rpl_semi_sync_source_enabled=1, GLOBAL rpl_semi_sync_replica_enabled=1"]
+
+    def failover_grant(self):
+        return "SYSTEM_VARIABLES_ADMIN, REPLICATION_SLAVE_ADMIN, REPLICATION CLIENT, RELOAD"
 
     def monitor_grant(self):
         return "REPLICATION CLIENT"
