@@ -89,6 +89,12 @@ class Cluster {
     return topology_;
   }
 
+  /// Sluice is started anew: what it had seen is gone.
+  void forget() {
+    topology_ = {};
+    inputs_.clear();
+  }
+
   [[nodiscard]] FailoverFacts facts(const GtidSet* acknowledged) {
     FailoverFacts found{.topology = look(), .traffic_lost = true};
     if (acknowledged != nullptr) found.acknowledged = *acknowledged;

@@ -267,6 +267,7 @@ TEST_P(Failover, ThatBreaksOffAnywhereIsFinishedOrTakenBackAndLeavesOneWriter) {
                             .from = plan.from,
                             .to = plan.to,
                             .decided = made.cluster.appointed == plan.to};
+      made.cluster.forget();
       made.cluster.held = true;
       const Plan resumed = plan_resume(made.cluster.facts(nullptr), made.policy, goal);
       EXPECT_FALSE(resumed.why.empty());
@@ -274,6 +275,11 @@ TEST_P(Failover, ThatBreaksOffAnywhereIsFinishedOrTakenBackAndLeavesOneWriter) {
       for (int round = 0; round < 8; ++round)
         EXPECT_EQ(execution.run(plan_now(made.cluster.facts(nullptr), made.policy)).breach, "");
       EXPECT_EQ(made.cluster.writers(), std::vector{goal.decided ? *plan.to : *plan.from});
+      const std::size_t primary = goal.decided ? *plan.to : *plan.from;
+      const auto graph = graph_of(made.cluster.look());
+      for (const Ruling& ruling : plan.rulings)
+        if (ruling.fitness == Fitness::fit && ruling.backend != primary)
+          EXPECT_TRUE(graph.applies(ruling.backend, primary)) << "b" << ruling.backend;
       ++(goal.decided ? forward : back);
       if (::testing::Test::HasFailure()) return;
     }
