@@ -81,7 +81,7 @@ ClientSession::~ClientSession() {
 
 Task<> ClientSession::run() {
   const bool admitted = co_await log_in();
-  if (admitted && !stream_.encrypted()) stream_.watch(worker_.socket_watch());
+  if (admitted) stream_.watch(worker_.socket_watch());
   Next next = admitted ? Next::go_on : Next::close;
   while (next == Next::go_on) {
     // Nothing but this coroutine waits for most commands, and for most replies.

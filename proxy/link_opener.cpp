@@ -164,7 +164,7 @@ Task<OpenOutcome> open_link(Executor executor, OpenRequest request, BackendCount
     outcome.failure = {error, login.refusal(), login.detail()};
     co_return outcome;
   }
-  if (request.watch != nullptr && !stream->encrypted()) stream->watch(*request.watch);
+  if (request.watch != nullptr) stream->watch(*request.watch);
   auto link = std::make_shared<Link>(std::move(stream), login.facts(), request.backend,
                                      request.role, counters);
   Link::start(link);

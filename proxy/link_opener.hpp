@@ -27,7 +27,7 @@ struct OpenRequest {
   protocol::Capabilities capabilities = 0;  ///< result-shaping bits the client asked for
   std::uint16_t collation = 45;
   std::chrono::milliseconds deadline{5'000};
-  SocketWatch* watch = nullptr;  ///< what tells when the link can be read, without TLS; optional
+  SocketWatch* watch = nullptr;  ///< what tells when the link can be read; optional
 };
 
 struct OpenFailure {

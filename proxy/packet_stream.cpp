@@ -8,7 +8,6 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
 #include <cassert>
 #include <cerrno>
@@ -31,7 +30,7 @@ PacketStream::~PacketStream() {
 }
 
 void PacketStream::watch(SocketWatch& watch) {
-  assert(!tls_ && !watched_ && "a socket is watched once, and without TLS");
+  assert(!watched_ && "a socket is watched once");
   if (!socket_.is_open()) return;
   error_code error;
   const auto handle = socket_.release(error);
@@ -72,63 +71,83 @@ void PacketStream::release_input() {
 }
 
 Task<error_code> PacketStream::fill() {
-  if (watched_) co_return co_await fill_watched();
+  if (watched_ || tls_) co_return co_await fill_waiting();
   if (in_end_ == capacity_) reserve(std::max(input().size() + 1, initial_input));
   const auto space = asio::buffer(in_.get() + in_end_, capacity_ - in_end_);
-  error_code error;
-  std::size_t got = 0;
-  if (tls_) {
-    std::tie(error, got) = co_await tls_->async_read_some(space, use_result);
-  } else {
-    std::tie(error, got) = co_await socket_.async_read_some(space, use_result);
-  }
+  auto [error, got] = co_await socket_.async_read_some(space, use_result);
   in_end_ += got;
   co_return error;
 }
 
+std::size_t PacketStream::receive(std::span<std::uint8_t> space, error_code& error) {
+  if (tls_) {
+    std::size_t got = 0;
+    const TlsChannel::Step step = tls_->read(space, got, error);
+    drained_ = step != TlsChannel::Step::done;
+    return got;
+  }
+  const ssize_t got = ::recv(handle_, space.data(), space.size(), MSG_DONTWAIT);
+  if (got > 0) {
+    drained_ = static_cast<std::size_t>(got) < space.size();
+    return static_cast<std::size_t>(got);
+  }
+  drained_ = true;
+  if (got == 0) {
+    error = asio::error::eof;
+  } else if (errno == EINTR) {
+    drained_ = false;
+  } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+    error = error_code(errno, boost::system::system_category());
+  }
+  return 0;
+}
+
 PacketStream::Filled PacketStream::try_fill(error_code& error) {
-  error = watched_->left() ? error_code{asio::error::operation_aborted} : error_code{};
+  error = is_open() ? error_code{} : error_code{asio::error::operation_aborted};
   while (!error && !drained_) {
     if (in_end_ == capacity_) reserve(std::max(input().size() + 1, initial_input));
-    const std::size_t space = capacity_ - in_end_;
-    const ssize_t got = ::recv(handle_, in_.get() + in_end_, space, MSG_DONTWAIT);
-    if (got > 0) {
-      in_end_ += static_cast<std::size_t>(got);
-      drained_ = static_cast<std::size_t>(got) < space;
-      return Filled::some;
-    }
-    if (got == 0) {
-      error = asio::error::eof;
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      drained_ = true;
-    } else if (errno != EINTR) {
-      error = error_code(errno, boost::system::system_category());
-    }
+    const std::size_t got = receive({in_.get() + in_end_, capacity_ - in_end_}, error);
+    in_end_ += got;
+    if (got > 0) return Filled::some;
   }
   if (error) return Filled::failed;
   // There will be more when there is an event: it ends the drought.
   drained_ = false;
+  if (tls_) tls_->ready();
+  // An idle socket has no buffer: one is taken when there is something to read.
   if (input().empty()) release_input();
   return Filled::nothing;
 }
 
-Task<error_code> PacketStream::fill_watched() {
+Task<error_code> PacketStream::readiness(Socket::wait_type what) {
+  if (watched_) {
+    Event& ready = what == Socket::wait_read ? watched_->readable : watched_->writable;
+    co_await ready.wait();
+    co_return error_code{};
+  }
+  auto [error] = co_await socket_.async_wait(what, use_result);
+  co_return error;
+}
+
+Task<error_code> PacketStream::fill_waiting() {
   for (;;) {
     error_code error;
     const Filled filled = try_fill(error);
     if (filled != Filled::nothing) co_return error;
-    co_await watched_->readable.wait();
+    error = co_await readiness(Socket::wait_read);
+    if (error) co_return error;
   }
 }
 
-Task<error_code> PacketStream::write_watched(protocol::Bytes bytes) {
+Task<error_code> PacketStream::write_waiting(protocol::Bytes bytes) {
   while (!bytes.empty()) {
-    if (watched_->left()) co_return asio::error::operation_aborted;
     error_code error;
-    const std::size_t sent = try_write(bytes, error);
+    const std::size_t sent = give(bytes, error);
     if (error) co_return error;
     bytes = bytes.subspan(sent);
-    if (!bytes.empty()) co_await watched_->writable.wait();
+    if (bytes.empty()) break;
+    error = co_await readiness(Socket::wait_write);
+    if (error) co_return error;
   }
   co_return error_code{};
 }
@@ -159,56 +178,59 @@ Task<error_code> PacketStream::read_packet(Packet& packet, std::size_t limit) {
   co_return error_code{};
 }
 
+std::size_t PacketStream::give(protocol::Bytes bytes, error_code& error) {
+  if (!is_open()) error = asio::error::operation_aborted;
+  std::size_t all = 0;
+  while (tls_ && !error && all < bytes.size()) {
+    std::size_t sent = 0;
+    const TlsChannel::Step step = tls_->write(bytes.subspan(all), sent, error);
+    all += sent;
+    if (step != TlsChannel::Step::done) break;
+  }
+  if (tls_ || error) return all;
+  const ssize_t sent = ::send(handle_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0) return static_cast<std::size_t>(sent);
+  if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+    error = error_code(errno, boost::system::system_category());
+  return 0;
+}
+
 std::size_t PacketStream::try_write(protocol::Bytes bytes, error_code& error) {
   error.clear();
-  if (tls_ || bytes.empty()) return 0;
-  if (watched_) {
-    if (watched_->left()) {
-      error = asio::error::operation_aborted;
-      return 0;
-    }
-    const ssize_t sent = ::send(handle_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent >= 0) return static_cast<std::size_t>(sent);
-    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-      error = error_code(errno, boost::system::system_category());
-    return 0;
-  }
+  if (bytes.empty()) return 0;
+  if (watched_ || tls_) return give(bytes, error);
   const std::size_t sent = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
   if (error == asio::error::would_block || error == asio::error::try_again) error.clear();
   return sent;
 }
 
 Task<error_code> PacketStream::write_all(protocol::Bytes bytes) {
-  if (watched_) co_return co_await write_watched(bytes);
+  if (watched_ || tls_) co_return co_await write_waiting(bytes);
   const auto buffer = asio::buffer(bytes.data(), bytes.size());
-  error_code error;
-  std::size_t sent = 0;
-  if (tls_) {
-    std::tie(error, sent) = co_await asio::async_write(*tls_, buffer, use_result);
-  } else {
-    std::tie(error, sent) = co_await asio::async_write(socket_, buffer, use_result);
-  }
+  auto [error, sent] = co_await asio::async_write(socket_, buffer, use_result);
   co_return error;
 }
 
 Task<error_code> PacketStream::start_tls(TlsContext& context, TlsRole role,
                                          std::string name_to_verify) {
-  auto tls = std::make_unique<Tls>(socket_, context);
-  SSL_set_mode(tls->native_handle(), SSL_MODE_RELEASE_BUFFERS);
-  if (!name_to_verify.empty()) {
-    SSL_set_tlsext_host_name(tls->native_handle(), name_to_verify.c_str());
-    auto verification = asio::ssl::host_name_verification(name_to_verify);
-    tls->set_verify_callback(std::move(verification));
-  }
-  const auto side =
-      role == TlsRole::client ? asio::ssl::stream_base::client : asio::ssl::stream_base::server;
   // The peer may have sent its first TLS record right behind the packet that
   // asked for TLS: those bytes are in our buffer already.
-  const auto early = asio::buffer(in_.get() + in_begin_, in_end_ - in_begin_);
-  auto [error, used] = co_await tls->async_handshake(side, early, use_result);
-  consume(used);
-  if (!error) tls_ = std::move(tls);
-  co_return error;
+  auto channel =
+      std::make_unique<TlsChannel>(context, role, socket_.native_handle(), input(), name_to_verify);
+  consume(input().size());
+  for (;;) {
+    error_code error;
+    const TlsChannel::Step step = channel->handshake(error);
+    if (step == TlsChannel::Step::done) break;
+    if (error) co_return error;
+    const auto what = step == TlsChannel::Step::want_read ? Socket::wait_read : Socket::wait_write;
+    error = co_await readiness(what);
+    if (error) co_return error;
+    if (!socket_.is_open()) co_return asio::error::operation_aborted;
+    channel->ready();
+  }
+  tls_ = std::move(channel);
+  co_return error_code{};
 }
 
 void PacketStream::close() noexcept {

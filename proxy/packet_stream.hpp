@@ -10,8 +10,6 @@
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,13 +20,11 @@
 #include "protocol/packet.hpp"
 #include "proxy/async.hpp"
 #include "proxy/socket_watch.hpp"
+#include "proxy/tls_channel.hpp"
 
 namespace sluice::proxy {
 
 using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
-using TlsContext = asio::ssl::context;
-
-enum class TlsRole { client, server };
 
 /// One packet as `read_packet` returns it.
 struct Packet {
@@ -46,8 +42,7 @@ class PacketStream {
   [[nodiscard]] Executor executor() { return socket_.get_executor(); }
   [[nodiscard]] bool encrypted() const noexcept { return tls_ != nullptr; }
   [[nodiscard]] bool is_open() const { return watched_ ? !watched_->left() : socket_.is_open(); }
-  /// From now on `watch` says when the socket is ready; not under TLS, and not while
-  /// anything is under way.
+  /// From now on `watch` says when the socket is ready; not while anything is under way.
   void watch(SocketWatch& watch);
   [[nodiscard]] bool watched() const noexcept { return watched_ != nullptr; }
 
@@ -77,7 +72,8 @@ class PacketStream {
 
   // --- writing ---
 
-  /// Writes what the socket takes without waiting; 0 under TLS.
+  /// Writes what the socket takes without waiting. What it did not take is to be
+  /// written next, by this or write_all.
   [[nodiscard]] std::size_t try_write(protocol::Bytes bytes, error_code& error);
   Task<error_code> write_all(protocol::Bytes bytes);
 
@@ -88,13 +84,15 @@ class PacketStream {
   void close() noexcept;
 
  private:
-  using Tls = asio::ssl::stream<Socket&>;
-
-  Task<error_code> fill_watched();
-  Task<error_code> write_watched(protocol::Bytes bytes);
+  /// What can be had or given without waiting; 0: nothing, `error` says if for good.
+  [[nodiscard]] std::size_t receive(std::span<std::uint8_t> space, error_code& error);
+  [[nodiscard]] std::size_t give(protocol::Bytes bytes, error_code& error);
+  Task<error_code> readiness(Socket::wait_type what);
+  Task<error_code> fill_waiting();
+  Task<error_code> write_waiting(protocol::Bytes bytes);
 
   Socket socket_;
-  std::unique_ptr<Tls> tls_;
+  std::unique_ptr<TlsChannel> tls_;
   std::unique_ptr<SocketWatch::Watched> watched_;
   int handle_ = -1;       // the socket, once it is watched
   bool drained_ = false;  // it had no more when it was last read

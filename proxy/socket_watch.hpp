@@ -1,6 +1,6 @@
 /// Tells which of many sockets can be read from or written to.
 ///
-/// For the clients' sockets, once they have logged in without TLS. Asio tries every
+/// For the clients' sockets, once they have logged in, and the links'. Asio tries every
 /// read before it waits; a client that waits for its answer has sent nothing by then,
 /// and each of its statements cost one call into the kernel for nothing. Here one
 /// epoll descriptor stands for all of them, and Asio waits for that.
