@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "protocol/command.hpp"
+#include "proxy/planted_bugs.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -43,6 +44,7 @@ void Relay::begin(protocol::Capabilities capabilities, routing::Flavour flavour)
 }
 
 bool Relay::audible(const protocol::TrackEntry& entry) noexcept {
+  if (forgets("trackers")) return false;
   switch (entry.type) {
     case protocol::TrackType::schema:
     // Sluice leaves these as the server has them: what comes is what clients expect.

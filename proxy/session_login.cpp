@@ -224,6 +224,10 @@ Task<Next> ClientSession::change_user(Work& work) {
   error = co_await drive(login, stream_, options, first);
   if (error) co_return Next::close;
   protocol::ClientIdentity identity = login.take_identity();
+  // COM_SET_OPTION outlives it.
+  identity.capabilities =
+      static_cast<protocol::Capabilities>((identity.capabilities & ~cap::multi_statements) |
+                                          (runner_.capabilities() & cap::multi_statements));
   const config::User* user = config::find_user(*shared.settings, identity.user);
   if (user == nullptr) co_return Next::close;
   if (identity.schema.empty()) identity.schema = user->default_schema;

@@ -6,6 +6,7 @@
 
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
+#include "proxy/planted_bugs.hpp"
 #include "proxy/statement_runner.hpp"
 #include "proxy/user_variable_question.hpp"
 #include "routing/session_scope.hpp"
@@ -55,6 +56,8 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
   if (work.kind != protocol::ReplyKind::statistics && work.kind != protocol::ReplyKind::prepare &&
       (!summary.failed || summary.status != 0)) {
     status_ = static_cast<std::uint16_t>(summary.status & session_status);
+    if (forgets("transaction"))
+      status_ = static_cast<std::uint16_t>(status_ & ~protocol::status::in_transaction);
   }
   if (summary.last_insert_id != 0) insert_id_->value = summary.last_insert_id;
   if (&slot == &primary_ &&
@@ -80,12 +83,19 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
     if (effects.has(Effect::sets_charset) && !mentions(work.sql, "names"))
       slot.place->image.forget_names();
     wanted_ = slot.place->image;
+    if (forgets("charset"))
+      for (const std::string_view name : {"character_set_results", "results_collation"})
+        wanted_.erase(name);
     state_changed();
     if (wanted_.has_unknowns()) unsettled_slot_ = &slot;
     update_dialect();
     record_.set_names({user_, wanted_.schema});
   }
 
+  // No tracker tells of GET_LOCK in a routine: whoever has the link next must not have it.
+  if (effects.has(Effect::calls_routine) ||
+      (inner && inner->statement.effects.has(Effect::calls_routine)))
+    slot.place->dirty = true;
   // Of a lone statement that failed nothing is left; of several, some may be.
   if (summary.failed && !effects.has(Effect::several)) pins_ = pins_before;
   if (!summary.failed) {
@@ -135,6 +145,7 @@ void StatementRunner::learn(const Work& work, Slot& slot, routing::Pins pins_bef
             {.failed = summary.failed,
              .in_transaction = in_transaction(),
              .one_shot_set = summary.one_shot_set});
+  forget_pins();
   learn_writes(work, was_in_transaction);
   home_ = bound() ? &slot : nullptr;
 }
@@ -156,7 +167,14 @@ void StatementRunner::learn_next_transaction(const Work& work, Slot& slot,
   if (!was_in_transaction) slot.place->dirty = true;  // nobody else's transaction
 }
 
+void StatementRunner::forget_pins() {
+  if (forgets("temporary_table")) pins_.remove(Pin::temporary_table);
+  if (forgets("locks"))
+    for (const Pin pin : {Pin::user_lock, Pin::table_lock, Pin::handler}) pins_.remove(pin);
+}
+
 void StatementRunner::learn_writes(const Work& work, bool was_in_transaction) {
+  if (forgets("read_your_writes")) return;
   const ReplySummary& summary = relay_.summary();
   if (!summary.gtid.empty()) {
     required_ = required_.merge(summary.gtid);

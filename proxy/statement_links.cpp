@@ -46,6 +46,13 @@ bool StatementRunner::stays(const Slot& slot, std::size_t backend, LinkRole role
 Task<OpenFailure> StatementRunner::obtain(Slot& slot, std::size_t backend, LinkRole role,
                                           Clock::time_point until) {
   if (stays(slot, backend, role)) co_return OpenFailure{};
+  if (&slot == &primary_ && insert_id_->on_link && slot.place && !slot.place->closed()) {
+    InternalQuery query(worker_.executor());
+    std::string statement = "SELECT LAST_INSERT_ID()";
+    const error_code error = co_await query.run(slot.place.link(), std::move(statement));
+    if (!error) take_insert_id(query, *insert_id_);
+    insert_id_->on_link = false;
+  }
   slot.place.release();
   Shared& shared = worker_.shared();
   PlaceOutcome outcome;
@@ -65,6 +72,12 @@ Task<OpenFailure> StatementRunner::obtain(Slot& slot, std::size_t backend, LinkR
               user_, outcome.failure.error.message(),
               outcome.failure.refusal ? outcome.failure.refusal->message : outcome.failure.detail);
   co_return std::move(outcome.failure);
+}
+
+void StatementRunner::take_insert_id(const InternalQuery& answer, InsertId& insert_id) {
+  if (answer.rows().size() != 1 || answer.rows()[0].size() != 1 || !answer.rows()[0][0]) return;
+  const std::string& text = *answer.rows()[0][0];
+  std::from_chars(text.data(), text.data() + text.size(), insert_id.value);
 }
 
 Yield StatementRunner::yield_link(std::size_t backend) {
@@ -114,10 +127,7 @@ Task<> StatementRunner::hand_back(Place place, std::shared_ptr<InsertId> insert_
   std::string statement = "SELECT LAST_INSERT_ID()";
   error_code error = asio::error::not_connected;
   if (asks_id && !place->closed()) error = co_await query.run(place.link(), std::move(statement));
-  if (!error && query.rows().size() == 1 && query.rows()[0].size() == 1 && query.rows()[0][0]) {
-    const std::string& text = *query.rows()[0][0];
-    std::from_chars(text.data(), text.data() + text.size(), insert_id->value);
-  }
+  if (!error) take_insert_id(query, *insert_id);
   insert_id->asking = false;
   insert_id->settled.notify();
 }

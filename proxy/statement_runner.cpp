@@ -5,6 +5,7 @@
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
 #include "proxy/log.hpp"
+#include "proxy/planted_bugs.hpp"
 
 namespace sluice::proxy {
 namespace {
@@ -17,6 +18,8 @@ namespace errors = protocol::server_error;
 
 /// A backend that refuses a connection may be back before the monitor says so.
 constexpr std::chrono::milliseconds try_again{100};
+/// Links that cannot be brought into a session's state, until that is its own fault.
+constexpr unsigned most_refused_links = 8;
 
 bool same_letters(char a, char b) { return (a | 0x20) == (b | 0x20); }
 
@@ -420,8 +423,12 @@ Task<std::optional<Next>> StatementRunner::after_reply(Work& work, Slot& slot, A
   if (!held_.asked_variable().empty()) co_await learn_prepared_text(slot.place.link());
   consume_command(work);
   const error_code error = co_await relay_.finish();
-  last_ = &slot;
-  previous_rows_.reset();
+  // A PREPARE has no warnings, as a rule, and leaves the counts of the statement before.
+  const bool counts_elsewhere = work.how == Work::How::prepare && last_ != &slot &&
+                                previous_rows_.has_value() && !relay_.summary().failed &&
+                                relay_.summary().warnings == 0;
+  last_ = counts_elsewhere ? nullptr : &slot;
+  if (!counts_elsewhere) previous_rows_.reset();
   if (!bound()) home_ = nullptr;
   if (shareable_read && !relay_.summary().failed && relay_.summary().warnings == 0) {
     previous_rows_ = relay_.summary().rows;
@@ -450,6 +457,10 @@ Task<std::optional<Next>> StatementRunner::after_refusal(Work& work, Slot& slot,
       trip.stay_away_from(attempt.backend);
       co_return std::nullopt;
     }
+    // What one session may set, nobody without privileges may set back (MySQL:
+    // require_row_format): such a link is of no use, but another one may be.
+    if (!attempt.bound && work.buffered > 0 && trip.refused_links++ < most_refused_links)
+      co_return std::nullopt;
   } else if (err && attempt.on_replica && !attempt.bound && refuses_writes(err->code) &&
              !trip.rerun) {
     slot.place.release();
@@ -529,8 +540,17 @@ StatementRunner::Slot* StatementRunner::held_for(const Work& work) {
   Slot* slot = nullptr;
   if (bound()) {
     slot = home_;
-  } else if (work.statement.effects.has(routing::Effect::speaks_of_previous)) {
-    slot = asks_insert_id(work.sql) && primary_.place ? &primary_ : last_;
+  } else if (work.statement.effects.has(routing::Effect::speaks_of_previous) &&
+             !forgets("previous")) {
+    const bool at_primary = asks_insert_id(work.sql) && primary_.place && !forgets("insert_id");
+    slot = at_primary ? &primary_ : last_;
+    // What does more than ask belongs to the primary, whatever it hears there.
+    routing::Pins left_behind = routing::pins_of(work.statement);
+    left_behind.remove(routing::Pin::user_variable);
+    if (slot == &replica_ &&
+        (left_behind.any() ||
+         work.statement.effects.any({routing::Effect::several, routing::Effect::calls_routine})))
+      slot = nullptr;
   }
   if (slot == nullptr || !slot->place || slot->place->closed()) return nullptr;
   return slot;

@@ -26,6 +26,8 @@ namespace sluice::proxy {
 /// Empties the diagnostics area and sets ROW_COUNT() to 0.
 inline constexpr std::string_view clearing_statement = "DO (SELECT 0 FROM (SELECT 0) t)";
 
+class InternalQuery;
+
 /// One command to be run.
 struct Work {
   enum class How : std::uint8_t {
@@ -175,7 +177,8 @@ class StatementRunner final : public LinkHolder {
     Clock::time_point hold_until;
     std::uint64_t avoid = 0;  ///< bit i: backend i has just failed it
     std::optional<routing::Reason> rerun{};
-    bool held = false;                ///< it has had to wait for a primary
+    bool held = false;  ///< it has had to wait for a primary
+    unsigned refused_links = 0;
     bool alone = false;               ///< it has to have a link of its own
     Clock::time_point learn_until{};  ///< it waits for its digest to be judged, until then
     std::unique_ptr<SharedLinks::Learner> learner{};
@@ -273,9 +276,11 @@ class StatementRunner final : public LinkHolder {
   [[nodiscard]] bool stays(const Slot& slot, std::size_t backend, routing::LinkRole role) const;
   void lift_statement_pins();
   void learn_next_transaction(const Work& work, Slot& slot, bool was_in_transaction);
+  void forget_pins();  // planted bugs; nothing else
   void learn_writes(const Work& work, bool was_in_transaction);
   void note_prepared(Work& work, Link& link);
   void consume_command(Work& work);
+  static void take_insert_id(const InternalQuery& answer, InsertId& insert_id);
   static Task<> hand_back(Place place, std::shared_ptr<InsertId> insert_id, bool asks_id,
                           Executor executor);
   void update_dialect();

@@ -5,6 +5,7 @@
 #include "protocol/bulk.hpp"
 #include "protocol/command.hpp"
 #include "proxy/internal_query.hpp"
+#include "proxy/planted_bugs.hpp"
 #include "proxy/statement_runner.hpp"
 
 namespace sluice::proxy {
@@ -60,9 +61,7 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
     }
   }
   // Later on the SET would disturb what the next statement says of this one.
-  const bool insert_id_wanted = link->user != record_.id && link->insert_id != insert_id_->value &&
-                                (link->role() == routing::LinkRole::primary ||
-                                 work.statement.effects.has(routing::Effect::speaks_of_previous));
+  const bool insert_id_wanted = link->user != record_.id && link->insert_id != insert_id_->value;
   relay_.begin(capabilities_, link->flavour());
   unsigned syncs = queue_sync(*link, wanted_, insert_id_wanted);
   // When the link changes hands, even if the statement has no need of them: later
@@ -114,6 +113,7 @@ Task<RelayEnd> StatementRunner::exchange(Work& work, Slot& slot) {
   routing::Pins pins = routing::pins_of(work.statement);
   pins.remove(routing::Pin::user_variable);  // these are asked for and replayed
   pins_.merge(pins);
+  forget_pins();
   if (pins_.any() && home_ == nullptr) home_ = &slot;
   const RelayEnd sent = co_await send(work, link);
   if (sent != RelayEnd::complete) co_return sent;
@@ -198,7 +198,8 @@ void StatementRunner::write_execute(Work& work, Link& link, const std::string& k
   if (work.how == Work::How::execute && entry != nullptr) {
     const auto bound = bound_types(work, capabilities_);
     if (bound) prepared.types.assign(bound->begin(), bound->end());
-    const bool lacks_types = !bound && entry->types != prepared.types && !prepared.types.empty();
+    const bool lacks_types =
+        !bound && entry->types != prepared.types && !prepared.types.empty() && !forgets("prepared");
     entry->types = prepared.types;
     if (lacks_types && append_with_types(*work.command, prepared, server_id, out)) return;
   }
@@ -254,14 +255,14 @@ unsigned StatementRunner::queue_sync(Link& link, const routing::StateVector& wan
     link.send(scratch_, protocol::reply_kind_of(command), &relay_, Relay::sync_tag);
     ++count;
   };
-  if (link.image.schema != wanted.schema && !wanted.schema.empty())
+  if (link.image.schema != wanted.schema && !wanted.schema.empty() && !forgets("schema"))
     queue(Command::init_db, wanted.schema);
-  if (link.image.variables() != wanted.variables()) {
+  if (link.image.variables() != wanted.variables() && !forgets("variables")) {
     const std::string statement =
         routing::difference(link.image, wanted, link.role(), link.baseline);
     if (!statement.empty()) queue(Command::query, statement);
   }
-  if (previous_id) {
+  if (previous_id && !forgets("insert_id")) {
     queue(Command::query, "SET SESSION last_insert_id=" + std::to_string(insert_id_->value));
     link.insert_id = insert_id_->value;
   }
@@ -311,7 +312,7 @@ unsigned StatementRunner::queue_previous(Link& link) {
 
 unsigned StatementRunner::queue_user_variables(Link& link) {
   const std::string statement = difference(link.user_variables, user_variables_);
-  if (statement.empty()) return 0;
+  if (statement.empty() || forgets("user_variables")) return 0;
   scratch_.clear();
   protocol::append_command(scratch_, Command::query, statement, link.facts().capabilities);
   link.send(scratch_, protocol::ReplyKind::query, &relay_, Relay::sync_tag);

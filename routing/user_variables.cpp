@@ -177,7 +177,11 @@ std::string difference(const UserVariables& image, const UserVariables& wanted) 
     statement += literal;
   };
   for (const auto& [name, literal] : image.literals_)
-    if (wanted.find(name) == nullptr && literal != "NULL") assign(name, "NULL");
+    if (wanted.find(name) == nullptr && literal != "NULL") {
+      // A NULL keeps the type of what was there; a variable never set is a binary string.
+      assign(name, "x''");
+      assign(name, "NULL");
+    }
   for (const auto& [name, literal] : wanted.literals_) {
     const std::string* present = image.find(name);
     if (present == nullptr ? literal != "NULL" : *present != literal) assign(name, literal);

@@ -68,7 +68,7 @@ TEST(UserVariables, OfALinkBecomeThoseOfTheSession) {
   wanted.set("same", "2");
   wanted.set("other", "'x'");
   wanted.set("nothing", "NULL");
-  EXPECT_EQ(difference(image, wanted), "SET @`left`=NULL, @`other`='x'");
+  EXPECT_EQ(difference(image, wanted), "SET @`left`=x'', @`left`=NULL, @`other`='x'");
   EXPECT_EQ(difference(wanted, wanted), "");
 }
 
