@@ -98,7 +98,9 @@ class Client:
 
     def set_option(self, option):
         self._command(0x1B, struct.pack("<H", option))
-        return [self._replies.single()]
+        reply = self._replies.single()
+        # As for init_db; an ERR does not tell how many conditions there were.
+        return [reply | {"warnings": 0} if "warnings" in reply else reply]
 
     def field_list(self, table, wildcard):
         self._command(4, table.encode() + b"\0" + wildcard.encode())

@@ -4,6 +4,7 @@ Everything is compared as it came: column definitions and rows byte for byte,
 affected rows, insert ids, status flags, warning counts, info, tracker entries,
 error codes, SQLSTATEs and messages. These differences are no mismatches:
 
+0. The number of warnings in a login's OK: MariaDB's now and then has one of whoever had the thread before.
 1. The status flags QUERY_WAS_SLOW, NO_INDEX_USED and NO_GOOD_INDEX_USED: they tell a time, and
    which plan the optimizer chose by statistics that InnoDB renews when it likes.
    SESSION_STATE_CHANGED where no tracker entry comes with it: what changed is compared by the entries.
@@ -11,15 +12,18 @@ error codes, SQLSTATEs and messages. These differences are no mismatches:
 3. Rows of SHOW VARIABLES in VARIABLE_EXCEPTIONS, each for the reason given there.
 4. How a lost connection was lost (closed or reset): it depends on what the kernel still held.
 5. The order among the variables of one packet's trackers: MariaDB's hash table has no order that means anything.
-6. "at row 0" and "at row 1" where an error is about no row, like that of an argument of CALL: MariaDB
+6. "at row 1" where an error is about no row, like that of an argument of CALL: MariaDB
    says what its counter has kept from an earlier statement.
 7. The type of a column that holds nothing but NULL and reads a user variable: MySQL tells a variable that
    was never set from one that was set to NULL, and no statement makes it forget one.
-8. What a syntax error quotes behind a CONNECTION_ID(), where Sluice puts the session's own.
+8. What a syntax error quotes, where Sluice puts the session's own CONNECTION_ID() or a scope behind @@.
 9. The words of the errors that Sluice makes itself: MySQL's are in the session's lc_messages, and empty
    if character_set_results is ucs2.
 10. Variables in the trackers of `SET @@a = 1`: MariaDB keeps silent about it, Sluice makes it hear of it.
-11. The id of a prepared statement, also in messages that quote it: MariaDB counts over all connections.
+11. The schema in the trackers of a statement that does not choose one: a server goes to another one and back
+    when it reads a routine or prepares a statement anew, and tells of it with its next OK.
+12. The status flag for ANSI_QUOTES: MariaDB's stays on a connection behind SET STATEMENT sql_mode = 'ANSI'.
+13. The id of a prepared statement, also in messages that quote it: MariaDB counts over all connections.
 """
 
 import re
@@ -48,9 +52,11 @@ VARIABLE_EXCEPTIONS = {
 
 # ER_UNKNOWN_COM_ERROR, ER_UNKNOWN_STMT_HANDLER, ER_STMT_HAS_NO_OPEN_CURSOR
 SLUICES_OWN = (1047, 1243, 1421)
+ROW_OF_ARGUMENT = re.compile(rb"(for column (?:``\.``\.`\w`|'[nx]') at row) \d+$")
+CHOOSES_SCHEMA = re.compile(r"^\('(login|init_db|change_user)'|\bUSE\b", re.IGNORECASE)
 UNTOLD = re.compile(r"SET.*@@(?!session\.|local\.|global\.)", re.IGNORECASE | re.DOTALL)
-# A syntax error quotes the text that the server got: Sluice's has the session's id in it.
-QUOTED_CONNECTION_ID = re.compile(rb"near '.*(CONNECTION_ID|CAST\(\d{10})", re.DOTALL | re.IGNORECASE)
+# A syntax error quotes the text that the server got: Sluice's has the session's id in it, or a scope behind @@.
+QUOTED_CONNECTION_ID = re.compile(rb"near '.*(CONNECTION_ID|CAST\(\d{10}|@@)", re.DOTALL | re.IGNORECASE)
 # In a row of SHOW WARNINGS, with the byte that tells its length.
 QUOTED_ID = re.compile(rb"[\s\S]The statement \(\d+\)")
 
@@ -95,6 +101,10 @@ def normal_reply(reply, step=()):
     if not isinstance(reply, dict):
         return reply
     reply = {key: normal_reply(value) for key, value in reply.items()}
+    if step == ("login",) and reply["kind"] == "ok":
+        reply["warnings"] = 0
+    if reply.get("trackers") and not CHOOSES_SCHEMA.search(str(step)):
+        reply["trackers"] = [entry for entry in reply["trackers"] if entry[0] != "schema"]
     if reply.get("trackers") and UNTOLD.search(str(step)):
         reply["trackers"] = [entry for entry in reply["trackers"] if entry[0] != "variable"]
     if reply["kind"] == "lost":
@@ -104,9 +114,9 @@ def normal_reply(reply, step=()):
     if reply["kind"] == "err" and QUOTED_CONNECTION_ID.search(reply["message"]):
         reply["message"] = reply["message"].split(b" near '")[0]
     if reply["kind"] == "err":
-        reply["message"] = re.sub(rb" at row [01]$", b" at row 1", reply["message"])
+        reply["message"] = ROW_OF_ARGUMENT.sub(rb"\1 N", reply["message"])
     if "status" in reply:
-        reply["status"] &= ~(wire.STATUS_QUERY_WAS_SLOW | wire.STATUS_NO_INDEX_USED | wire.STATUS_NO_GOOD_INDEX_USED)
+        reply["status"] &= ~(wire.STATUS_QUERY_WAS_SLOW | wire.STATUS_NO_INDEX_USED | wire.STATUS_NO_GOOD_INDEX_USED | wire.STATUS_ANSI_QUOTES)
         if not reply.get("trackers"):
             reply["status"] &= ~wire.STATUS_SESSION_STATE_CHANGED
     if reply.get("trackers"):
@@ -131,7 +141,7 @@ def first_difference(left, right, steps):
     for index in range(max(len(left), len(right))):
         if index >= len(left) or index >= len(right):
             return index
-        step = steps[index - 1] if index > 0 else ()
+        step = steps[index - 1] if index > 0 else ("login",)
         if normal(left[index], step) != normal(right[index], step):
             return index
     return None
@@ -241,7 +251,7 @@ def side_by_side(script, left, right, names, last):
     for index in range(max(len(left), len(right))):
         lines.append("login" if index == 0 else f"{index}. {step_text(script.steps[index - 1])}")
         sides = [replies[index] if index < len(replies) else None for replies in (left, right)]
-        step = script.steps[index - 1] if index else ()
+        step = script.steps[index - 1] if index else ("login",)
         same = None not in sides and normal(sides[0], step) == normal(sides[1], step)
         for name, replies in [("both", sides[0])] if same else zip(names, sides):
             words = [] if replies is None else [brief(reply) for reply in replies] or ["(silent)"]

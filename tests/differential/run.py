@@ -119,7 +119,11 @@ def run(given, cluster, sluice):
     noise = Noise(cluster, through, APP, given.noise, given.seed) if given.noise else contextlib.nullcontext()
     with noise:
         for number, script in scripts(given):
-            mismatch = duel.fight(script)
+            try:
+                mismatch = duel.fight(script)
+            except AssertionError:  # the world cannot be made anew
+                print(f"in script {number}:", what_goes_on(cluster, sluice) if sluice else "", sep="\n", flush=True)
+                raise
             if sluice and not sluice.alive():
                 print(f"Sluice died in script {number}:\n{script.text()}\n{sluice.log_text()[-3000:]}")
                 return 1
