@@ -25,7 +25,7 @@ KINDS = (
     "schema", "variables", "charset", "user_variables", "prepared", "insert_id", "previous", "temporary_table",
     "locks", "transaction", "read_your_writes", "trackers",
 )  # fmt: skip
-STATEMENTS = 8_000
+STATEMENTS = 20_000
 
 
 def find(cluster, engine, kind, seed):
