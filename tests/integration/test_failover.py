@@ -145,7 +145,7 @@ def test_a_switchover_under_load_costs_no_client_an_error(mortal, tmp_path):
             cursor.execute("COMMIT")
             cursor.execute("SELECT COUNT(*) AS n FROM ledger WHERE id = -1")
             assert cursor.fetchall() == [{"n": 1}]
-        assert settled(mortal, sluice) is first
+        wait_until(lambda: settled(mortal, sluice) is first, "it is the primary again", 20)
 
 
 def test_a_paused_primary_that_wakes_up_takes_no_write(mortal, tmp_path):
