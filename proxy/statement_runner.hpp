@@ -252,6 +252,7 @@ class StatementRunner final : public LinkHolder {
   unsigned queue_sync(Link& link, const routing::StateVector& wanted, bool previous_id);
   Task<RelayEnd> stream_command(Work& work, std::shared_ptr<Link> link);
   void refuse(std::uint16_t code, std::string_view state, std::string_view message);
+  [[nodiscard]] std::optional<protocol::Bytes> bound_types(const Work& work) const;
   bool append_with_types(const protocol::ClientCommand& command, const PreparedStatement& prepared,
                          std::uint32_t server_id, protocol::Buffer& out) const;
   void write_execute(Work& work, Link& link, const std::string& key, protocol::Buffer& out);
