@@ -82,13 +82,15 @@ Task<error_code> PacketStream::fill() {
 std::size_t PacketStream::receive(std::span<std::uint8_t> space, error_code& error) {
   if (tls_) {
     std::size_t got = 0;
-    const TlsChannel::Step step = tls_->read(space, got, error);
+    TlsChannel::Step step = tls_->read(space, got, error);
+    if (step == TlsChannel::Step::want_read && hung_up() && tls_->ready())
+      step = tls_->read(space, got, error);
     drained_ = step != TlsChannel::Step::done;
     return got;
   }
   const ssize_t got = ::recv(handle_, space.data(), space.size(), MSG_DONTWAIT);
   if (got > 0) {
-    drained_ = static_cast<std::size_t>(got) < space.size();
+    drained_ = static_cast<std::size_t>(got) < space.size() && !hung_up();
     return static_cast<std::size_t>(got);
   }
   drained_ = true;

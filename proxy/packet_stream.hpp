@@ -87,6 +87,7 @@ class PacketStream {
   /// What can be had or given without waiting; 0: nothing, `error` says if for good.
   [[nodiscard]] std::size_t receive(std::span<std::uint8_t> space, error_code& error);
   [[nodiscard]] std::size_t give(protocol::Bytes bytes, error_code& error);
+  [[nodiscard]] bool hung_up() const noexcept { return watched_ && watched_->hung_up(); }
   Task<error_code> readiness(Socket::wait_type what);
   Task<error_code> fill_waiting();
   Task<error_code> write_waiting(protocol::Bytes bytes);

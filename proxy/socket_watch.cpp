@@ -60,6 +60,7 @@ void SocketWatch::tell() {
     for (int i = 0; i < count; ++i) {
       auto* watched = static_cast<Watched*>(events[static_cast<std::size_t>(i)].data.ptr);
       const std::uint32_t what = events[static_cast<std::size_t>(i)].events;
+      if ((what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) watched->hung_up_ = true;
       if ((what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) watched->writable.notify();
       // The last word: its reader may be the end of it. It is nobody else's end, since
       // whatever ends another socket's reader is posted.

@@ -35,14 +35,20 @@ class SocketWatch {
     void leave() noexcept;
     [[nodiscard]] bool left() const noexcept { return left_; }
     [[nodiscard]] SocketWatch& watch() noexcept { return watch_; }
+    /// The peer has said its last word. There is no further event for that, so read on
+    /// until it shows, also where the socket seems to have no more.
+    [[nodiscard]] bool hung_up() const noexcept { return hung_up_; }
 
     Event readable;
     Event writable;
 
    private:
+    friend class SocketWatch;
+
     SocketWatch& watch_;
     int socket_;
     bool left_ = false;
+    bool hung_up_ = false;
   };
 
   explicit SocketWatch(const Executor& executor);

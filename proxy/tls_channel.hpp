@@ -19,6 +19,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "protocol/bytes.hpp"
 
@@ -45,8 +46,8 @@ class TlsChannel {
                           boost::system::error_code& error);
   [[nodiscard]] Step write(protocol::Bytes bytes, std::size_t& sent,
                            boost::system::error_code& error);
-  /// The socket may have more to read.
-  void ready() noexcept { drained_ = false; }
+  /// The socket may have more to read. False if that was known.
+  bool ready() noexcept { return std::exchange(drained_, false); }
 
  private:
   struct Transport;  // OpenSSL's way to the socket

@@ -171,5 +171,77 @@ TEST_F(ConnectTest, SaysWhyABackendCannotBeReached) {
   EXPECT_TRUE(run(connect(socket, nowhere, std::chrono::seconds(5))));
 }
 
+class WatchedStream : public PacketStreamTest {
+ protected:
+  WatchedStream() {
+    watch_.start();
+    settle();
+    stream_.watch(watch_);
+    settle();
+  }
+  void TearDown() override {
+    stream_.close();
+    watch_.stop();
+    Stage::TearDown();
+  }
+
+  SocketWatch watch_{executor()};
+};
+
+TEST_F(WatchedStream, ReadsWhatArrivesBeforeAndWhileItWaits) {
+  peer_.send(Buffer{1, 2, 3});
+  EXPECT_FALSE(run(stream_.fill()));
+  EXPECT_EQ(input(), (Buffer{1, 2, 3}));
+  stream_.consume(3);
+  std::optional<error_code> error;
+  start(stream_.fill(), [&](error_code result) { error = result; });
+  settle();
+  EXPECT_FALSE(error);
+  peer_.send(Buffer{4});
+  ASSERT_TRUE(until([&] { return error.has_value(); }));
+  EXPECT_FALSE(*error);
+  EXPECT_EQ(input(), Buffer{4});
+}
+
+// The kernel tells of both with one event, and of the end never again.
+TEST_F(WatchedStream, NoticesAnEndThatCameTogetherWithTheLastBytes) {
+  peer_.send(Buffer{1, 2, 3});
+  peer_.hang_up();
+  settle();
+  EXPECT_FALSE(run(stream_.fill()));
+  EXPECT_EQ(input(), (Buffer{1, 2, 3}));
+  stream_.consume(3);
+  std::optional<error_code> error;
+  start(stream_.fill(), [&](error_code result) { error = result; });
+  ASSERT_TRUE(until([&] { return error.has_value(); })) << "it waits for ever";
+  EXPECT_EQ(*error, asio::error::eof);
+}
+
+TEST_F(WatchedStream, WritesMoreThanTheSocketTakesAtOnce) {
+  const Buffer all = pattern(2'000'000);
+  std::optional<error_code> error;
+  start(stream_.write_all(all), [&](error_code result) { error = result; });
+  Buffer got;
+  ASSERT_TRUE(until([&] {
+    const Buffer part = peer_.take();
+    got.insert(got.end(), part.begin(), part.end());
+    return got.size() == all.size();
+  }));
+  settle();
+  ASSERT_TRUE(error);
+  EXPECT_FALSE(*error);
+  EXPECT_EQ(got, all);
+}
+
+TEST_F(WatchedStream, EndsItsWaitWhenItIsClosed) {
+  std::optional<error_code> error;
+  start(stream_.fill(), [&](error_code result) { error = result; });
+  settle();
+  EXPECT_FALSE(error);
+  stream_.close();
+  ASSERT_TRUE(until([&] { return error.has_value(); }));
+  EXPECT_EQ(*error, asio::error::operation_aborted);
+}
+
 }  // namespace
 }  // namespace sluice::proxy
