@@ -139,16 +139,16 @@ def offered(payload):
     return both if both & wire.LONG_PASSWORD else both | struct.unpack_from("<I", payload, at + 14)[0] << 32
 
 
-PROGRESS, CACHE_METADATA, EXTENDED_METADATA = 1 << 32, 1 << 36, 1 << 35
+PROGRESS, EXTENDED_METADATA, CACHE_METADATA = 1 << 32, 1 << 35, 1 << 36
 
 
 def test_nothing_is_offered_that_the_primary_would_not_keep(cluster, sluice):
     """Trap 24: progress reports, metadata caching, extended and optional metadata, query attributes: offered means kept."""
     ours, theirs = (offered(greeting_bytes(("127.0.0.1", port))) for port in (sluice.port, cluster.primary.port))
     assert ours & ~(theirs | 1 << 11) == 0, f"Sluice offers {ours & ~theirs:#x} more"  # TLS is Sluice's own affair
-    # Sluice speaks none of these; a client asks for them only if they are offered.
-    assert not ours & (PROGRESS | CACHE_METADATA | EXTENDED_METADATA)
-    wanted = wire.QUERY_ATTRIBUTES | 1 << 25
+    # Sluice keeps neither of these; a client asks for them only if they are offered.
+    assert not ours & (PROGRESS | CACHE_METADATA)
+    wanted = wire.QUERY_ATTRIBUTES | 1 << 25 | EXTENDED_METADATA
     assert ours & wanted == theirs & wanted
 
 
