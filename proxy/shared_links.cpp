@@ -96,6 +96,9 @@ std::shared_ptr<Link> SharedGroup::join(const std::shared_ptr<SharedGroup>& self
 }
 
 Task<bool> SharedGroup::wait(Clock::time_point until) {
+  // A link that was at hand has joined the group, or was refused, within join(): there
+  // is nobody left who would wake us.
+  if (!growing_ && !in_flight()) co_return !failed_;
   Event turn(owner_.executor_);
   const auto at = waiting_.insert(waiting_.end(), &turn);
   bool late = false;

@@ -25,8 +25,6 @@ bool StatementRunner::shareable(const Work& work) const {
       work.buffered > most_shared_bytes || (status_ & protocol::status::autocommit) == 0) {
     return false;
   }
-  // What a driver asks about its own connection: once for each, and hardly ever alike.
-  if (work.sql.find("@@") != std::string_view::npos) return false;
   if (work.how == Work::How::plain) return work.kind == protocol::ReplyKind::query;
   return work.how == Work::How::execute &&
          work.command->command == protocol::Command::stmt_execute && !work.wants_cursor &&
